@@ -1,0 +1,1 @@
+"""Turns jobs into insights: the Dramatiq worker and its pipelines. Owns no table."""

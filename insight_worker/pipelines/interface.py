@@ -1,0 +1,132 @@
+"""What a pipeline is to the runner, and what the runner gives to a pipeline.
+
+A pipeline is pure: its stages are plain synchronous functions of the messages and the params. The runner does
+the rest: it reads the messages, times each stage, saves each result, beats the lease, and settles.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+"""What fits into a google.protobuf.Struct. Floats are finite; keys are strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message as a pipeline sees it.
+
+    `position` grows from message to message. `author` is None for a system line. `sent_local_time` is naive:
+    the time on the clock of the phone that exported the chat. `kind` is the lower-case name of
+    chat.v1.MessageKind without its prefix: 'text', 'system', 'image', 'video', 'audio', 'sticker', 'gif',
+    'document', 'contact', 'location', 'poll', 'call', 'deleted', 'other'; any other word means 'other'.
+    """
+
+    position: int
+    author: str | None
+    sent_local_time: datetime
+    body: str
+    kind: str
+    edited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InsightResult:
+    """What one insight type is for one chat.
+
+    `data` holds the numbers a chart is drawn from: finite, less than 256 KiB as JSON. `sentences` are 2 to 6
+    sentences for people, each of at most 1,024 characters.
+    """
+
+    data: Mapping[str, JsonValue]
+    sentences: tuple[str, ...]
+
+
+class InsightFailed(Exception):  # noqa: N818  (a result as much as an exception: stages return it)
+    """This insight type cannot be made of this chat; a stage returns it, it does not raise it.
+
+    `reason` is machine-readable: NOT_ENOUGH_MESSAGES, NEEDS_TWO_AUTHORS, UNKNOWN_INSIGHT_TYPE. `metadata`
+    repeats the numbers of `message`.
+    """
+
+    def __init__(self, reason: str, message: str, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+        self.metadata: Mapping[str, str] = dict(metadata or {})
+
+
+class InvalidParams(Exception):  # noqa: N818  (named like the contract's reasons)
+    """The job's params are not what the pipeline expects: no attempt can succeed."""
+
+
+class PipelineContext(Protocol):
+    """What the runner gives to every stage of one attempt. The same object goes to all stages."""
+
+    @property
+    def params(self) -> Mapping[str, JsonValue]:
+        """The job's params."""
+        ...
+
+    @property
+    def state(self) -> dict[str, object]:
+        """What stages leave for later stages of the same attempt. Empty at first, in memory only."""
+        ...
+
+    def messages(self) -> Iterator[ChatMessage]:
+        """Streams the messages of the job's subject in the order of the file. At most once an attempt."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Raises the runner's own exception when the job was cancelled or the lease was lost.
+
+        Cheap enough to be called every thousand messages. Stages let the exception pass.
+        """
+        ...
+
+
+class Stage(Protocol):
+    """One step of a pipeline.
+
+    A stage that produces nothing prepares `context.state` for later stages: it has no result to save, so the
+    runner runs it in every attempt in which a later stage has something left to make. A stage whose results
+    are all saved is skipped. What a stage makes depends on the messages and the params alone.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short and unique within the pipeline, such as 'rhythm'. 1 to 128 characters."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people, such as 'Finding the rhythm'."""
+        ...
+
+    @property
+    def produces(self) -> tuple[str, ...]:
+        """The insight types it makes; `run` answers with exactly these keys."""
+        ...
+
+    @property
+    def needs_messages(self) -> bool:
+        """Whether it calls `context.messages()`."""
+        ...
+
+    def run(self, context: PipelineContext) -> Mapping[str, InsightResult | InsightFailed]:
+        """Makes its insights. Raises only what `context` raises, or on a defect."""
+        ...
+
+
+class Pipeline(Protocol):
+    """One kind of job. A pipeline's module exports its instance as `PIPELINE`."""
+
+    @property
+    def kind(self) -> str:
+        """The job kind it serves, such as 'chat_insights'."""
+        ...
+
+    def stages(self, params: Mapping[str, JsonValue]) -> Sequence[Stage]:
+        """The stages for a job with these params, in the order they run. Raises InvalidParams."""
+        ...
