@@ -1,0 +1,1 @@
+"""What every Holdfast process is built from and none of them owns."""

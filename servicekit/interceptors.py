@@ -1,0 +1,177 @@
+"""What every RPC of every server gets: a request id, a deadline, an access log, errors that leak nothing."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+
+from servicekit.context import REQUEST_ID_HEADER, accept_request_id, request_id
+from servicekit.errors import (
+    DeadlineExceeded,
+    Internal,
+    RateLimited,
+    ServiceError,
+    Unauthenticated,
+    Unavailable,
+    to_status,
+)
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
+
+if TYPE_CHECKING:  # grpc's classes are generic in the stubs only
+    _Context = grpc.aio.ServicerContext[Any, Any]
+    _Handler = grpc.RpcMethodHandler[Any, Any]
+    _Interceptor = grpc.aio.ServerInterceptor[Any, Any]
+else:
+    _Context = _Handler = Any
+    _Interceptor = grpc.aio.ServerInterceptor
+
+#: Methods that health checks and tools poll; they are logged on debug level and need no token.
+_QUIET = ("/grpc.health.", "/grpc.reflection.")
+
+
+class RpcInterceptor(_Interceptor):
+    """Wraps every handler of a server."""
+
+    def __init__(
+        self,
+        *,
+        max_deadline_s: float,
+        max_concurrent: int,
+        service_token: str = "",
+        accept_new: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Take the longest a unary RPC may run, how many run at once, and the token callers must show.
+
+        `accept_new` answers False once the server drains: new RPCs are UNAVAILABLE then.
+        """
+        self._max_deadline_s = max_deadline_s
+        self._max_concurrent = max_concurrent
+        self._token = service_token.encode()
+        self._accept_new = accept_new
+        self._running = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler:
+        """Answer the method's handler with all of it around it."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler_call_details.method.startswith(_QUIET):
+            return handler
+        method = handler_call_details.method
+        if handler.response_streaming:
+            return self._streaming(handler, method)
+        return self._unary(handler, method)
+
+    def _unary(self, handler: _Handler, method: str) -> _Handler:
+        # grpc-stubs types the handlers of sync servers; here they are coroutines.
+        call: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
+
+        async def wrapped(request: Any, context: _Context) -> Any:
+            async with _Rpc(self, method, context) as rpc:
+                # Uploads are bounded by their own size and idle limits, not by a fixed time.
+                limit_s = None if handler.request_streaming else rpc.time_left_s()
+                async with asyncio.timeout(limit_s):
+                    return await call(request, context)
+
+        make = (
+            grpc.stream_unary_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_unary_rpc_method_handler
+        )
+        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+
+    def _streaming(self, handler: _Handler, method: str) -> _Handler:
+        call: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
+
+        async def wrapped(request: Any, context: _Context) -> AsyncIterator[Any]:
+            async with _Rpc(self, method, context):
+                async for response in call(request, context):
+                    yield response
+
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_stream_rpc_method_handler
+        )
+        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+
+
+class _Rpc:
+    """One running RPC: what happens before, after, and when it fails."""
+
+    def __init__(self, server: RpcInterceptor, method: str, context: _Context) -> None:
+        self._server = server
+        self._context = context
+        self._method = method.rpartition("/")[2]
+        self._service = method.strip("/").partition("/")[0]
+        self._start_s = time.perf_counter()
+
+    def time_left_s(self) -> float:
+        """Seconds until the caller's deadline, or the server's maximum where none came."""
+        left_s = self._context.time_remaining()
+        maximum_s = self._server._max_deadline_s
+        return maximum_s if left_s is None else min(left_s, maximum_s)
+
+    async def __aenter__(self) -> "_Rpc":
+        metadata = dict(self._context.invocation_metadata() or ())
+        given = metadata.get(REQUEST_ID_HEADER)
+        request_id.set(accept_request_id(given if isinstance(given, str) else None))
+        self._context.set_trailing_metadata(((REQUEST_ID_HEADER, request_id.get()),))
+        self._server._running += 1
+        try:
+            self._admit(metadata.get("authorization"))
+        except ServiceError as error:
+            self._server._running -= 1
+            await self._abort(error)
+        return self
+
+    def _admit(self, authorization: str | bytes | None) -> None:
+        server = self._server
+        if not server._accept_new():
+            raise Unavailable("the server is going down; try again")
+        if server._running > server._max_concurrent:
+            raise RateLimited(f"{server._max_concurrent} RPCs at once")
+        shown = authorization.encode() if isinstance(authorization, str) else authorization or b""
+        if server._token and not hmac.compare_digest(shown, b"Bearer " + server._token):
+            raise Unauthenticated("metadata authorization must be 'Bearer <service token>'")
+
+    async def __aexit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        self._server._running -= 1
+        if error is None:
+            self._log("info", "OK")
+        elif isinstance(error, grpc.aio.AbortError):
+            self._log("info", "ABORTED_BY_HANDLER")
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self._log("info", "CANCELLED")
+        elif isinstance(error, ServiceError):
+            await self._abort(error)
+        elif isinstance(error, TimeoutError):
+            await self._abort(DeadlineExceeded())
+        else:
+            log.error("rpc_crashed", method=self._method, exc_info=error)
+            await self._abort(Internal())
+
+    async def _abort(self, error: ServiceError) -> None:
+        level = "error" if error.code == grpc.StatusCode.INTERNAL else "info"
+        self._log(level, error.reason)
+        # abort_with_status would replace the trailing metadata; the request id must go with the details.
+        status = to_status(error)
+        trailing = ((REQUEST_ID_HEADER, request_id.get()), *status.trailing_metadata)
+        await self._context.abort(status.code, status.details, trailing)
+
+    def _log(self, level: str, outcome: str) -> None:
+        getattr(log, level)(
+            "rpc",
+            grpc_service=self._service,
+            method=self._method,
+            outcome=outcome,
+            duration_ms=round((time.perf_counter() - self._start_s) * 1000, 3),
+        )

@@ -1,0 +1,87 @@
+"""Whole-transaction retry: a statement alone is never repeated, because what was read before it may be stale.
+
+PostgreSQL 18 manual, 13.5: "It is important to retry the complete transaction, including all
+logic that decides which SQL to issue and/or which values to use."
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from servicekit.database import Isolation, Sessions, transaction
+from servicekit.errors import DatabaseUnavailable, LockTimeout
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
+
+_Result = TypeVar("_Result")
+Work = Callable[[AsyncSession], Awaitable[_Result]]
+
+MAX_TRIES = 3
+_FIRST_BACKOFF_S = 0.02
+
+#: serialization_failure, deadlock_detected, lock_not_available.
+_RETRYABLE = frozenset({"40001", "40P01", "55P03"})
+#: Classes of "the server is gone, going, or takes no more".
+_GONE = ("08", "57P", "53")
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """Answer the SQLSTATE behind a driver's error; empty when the connection broke before there was one."""
+    return str(getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None) or "")
+
+
+def constraint_name(error: DBAPIError) -> str:
+    """Answer the violated constraint of an IntegrityError; empty when there is none."""
+    cause = getattr(error.orig, "__cause__", None)
+    return str(getattr(cause, "constraint_name", None) or "")
+
+
+async def execute_in_transaction(
+    sessions: Sessions, work: Work[_Result], isolation: Isolation = "READ COMMITTED"
+) -> _Result:
+    """Run `work` in one transaction; raises `DatabaseUnavailable` when the database is not there.
+
+    When the connection breaks at the commit, whether it took effect is not known: callers
+    repeat with the same request id.
+    """
+    try:
+        async with transaction(sessions, isolation) as session:
+            return await work(session)
+    except (PoolTimeout, OSError, InterfaceError) as error:
+        raise _unavailable(error) from error
+    except DBAPIError as error:
+        if error.connection_invalidated or sqlstate(error).startswith(_GONE):
+            raise _unavailable(error) from error
+        raise
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailable:
+    log.warning("database_unavailable", error=repr(error))
+    return DatabaseUnavailable()
+
+
+async def execute_with_lock_retry(
+    sessions: Sessions, work: Work[_Result], isolation: Isolation = "READ COMMITTED"
+) -> _Result:
+    """Run `work` in a transaction, and all of it again when it lost against others' locks.
+
+    Repeats on serialization failure, deadlock and lock timeout, with jittered exponential
+    backoff, three tries in all; then raises `LockTimeout`. `work` may run several times and
+    must have no effect outside of its session.
+    """
+    for attempt in range(MAX_TRIES):
+        try:
+            return await execute_in_transaction(sessions, work, isolation)
+        except DBAPIError as error:
+            state = sqlstate(error)
+            if state not in _RETRYABLE:
+                raise
+            log.warning("transaction_retried", sqlstate=state, attempt=attempt + 1)
+        await asyncio.sleep(random.uniform(0, _FIRST_BACKOFF_S * 2**attempt))
+    raise LockTimeout

@@ -1,0 +1,93 @@
+"""Checks of request fields. Each answers the clean value or raises `InvalidField`."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf import duration_pb2, timestamp_pb2
+
+from servicekit.errors import InvalidField
+
+_MAX_INT64 = 2**63 - 1
+MAX_METADATA_KEYS = 32
+MAX_METADATA_KEY_CHARS = 64
+MAX_METADATA_VALUE_CHARS = 512
+
+
+def uuid_field(name: str, value: str) -> uuid.UUID:
+    """Answer the UUID of a 36-character string; case is ignored."""
+    try:
+        parsed = uuid.UUID(value) if len(value) == 36 else None
+    except ValueError:
+        parsed = None
+    if parsed is None or str(parsed) != value.lower():
+        raise InvalidField(name, f"must be a UUID, got {_shown(value)}")
+    return parsed
+
+
+def text_field(name: str, value: str, *, min_chars: int = 0, max_chars: int) -> str:
+    """Answer a text within the bounds, counted in characters; NUL is refused (PostgreSQL cannot hold it)."""
+    if not min_chars <= len(value) <= max_chars:
+        raise InvalidField(name, f"must have {min_chars} to {max_chars} characters, got {len(value)}")
+    if "\x00" in value:
+        raise InvalidField(name, "must not contain NUL")
+    return value
+
+
+def user_id_field(value: str, name: str = "user_id") -> str:
+    """Answer an opaque user id of 1 to 128 characters."""
+    return text_field(name, value, min_chars=1, max_chars=128)
+
+
+def int_field(name: str, value: int, minimum: int, maximum: int = _MAX_INT64) -> int:
+    """Answer a whole number within the bounds, both included."""
+    if not minimum <= value <= maximum:
+        raise InvalidField(name, f"must be {minimum} to {maximum}, got {value}")
+    return value
+
+
+def metadata_field(name: str, value: Mapping[str, str]) -> dict[str, str]:
+    """Answer the caller's keys and values: at most 32, of 1 to 64 and at most 512 characters."""
+    if len(value) > MAX_METADATA_KEYS:
+        raise InvalidField(name, f"must have at most {MAX_METADATA_KEYS} keys, got {len(value)}")
+    for key, text in value.items():
+        text_field(f"{name} key", key, min_chars=1, max_chars=MAX_METADATA_KEY_CHARS)
+        text_field(f"{name}[{key}]", text, max_chars=MAX_METADATA_VALUE_CHARS)
+    return dict(value)
+
+
+def duration_field(
+    name: str, value: duration_pb2.Duration, minimum: timedelta, maximum: timedelta
+) -> timedelta:
+    """Answer a duration within the bounds, both included, to the microsecond."""
+    try:
+        given = timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+    except OverflowError:
+        given = timedelta.max if value.seconds > 0 else timedelta.min
+    if not minimum <= given <= maximum or abs(value.nanos) > 999_999_999:
+        raise InvalidField(
+            name,
+            f"must be {minimum.total_seconds():g} s to {maximum.total_seconds():g} s, "
+            f"got {value.seconds} s {value.nanos} ns",
+        )
+    return given
+
+
+def time_field(name: str, value: timestamp_pb2.Timestamp) -> datetime:
+    """Answer an instant in UTC, to the microsecond, of the years 1 to 9999."""
+    try:
+        return value.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidField(name, f"is not a time of the years 1 to 9999: {error}") from None
+
+
+def enum_field(name: str, value: int, allowed: Mapping[int, str]) -> int:
+    """Answer an enum number that is one of `allowed` (number to name)."""
+    if value not in allowed:
+        raise InvalidField(name, f"must be one of {', '.join(allowed.values())}, got {value}")
+    return value
+
+
+def _shown(value: str) -> str:
+    """Quote a value for a message, cut where it is long."""
+    return repr(value if len(value) <= 64 else value[:61] + "...")
