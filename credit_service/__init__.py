@@ -1,0 +1,1 @@
+"""Keeps the coins: accounts, reservations, transactions and the packages on sale."""

@@ -1,0 +1,156 @@
+"""What a client may ask of the ledger, as it was sent, and how two requests are compared.
+
+None means that the client left the field out. Texts are "" then: the wire cannot tell the two apart.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+_LONGEST_KEPT_TEXT = 64
+
+
+class TransactionType(StrEnum):
+    """Why a balance changed."""
+
+    PURCHASE = "PURCHASE"
+    INSIGHT_UNLOCK = "INSIGHT_UNLOCK"
+    REFUND = "REFUND"
+    BONUS = "BONUS"
+    ADJUSTMENT = "ADJUSTMENT"
+    CHARGEBACK = "CHARGEBACK"
+
+
+class OperationKind(StrEnum):
+    """Which operation a request id was used for."""
+
+    GRANT = "GRANT"
+    RESERVE = "RESERVE"
+    CHARGE = "CHARGE"
+    RELEASE = "RELEASE"
+    EXTEND = "EXTEND"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Add coins to an account, and make the account on first use."""
+
+    user_id: str
+    amount: int
+    type: TransactionType
+    request_id: UUID
+    description: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Set coins aside for `ttl`; without one for the default."""
+
+    user_id: str
+    amount: int
+    request_id: UUID
+    ttl: timedelta | None = None
+    reference_type: str = ""
+    reference_id: str = ""
+    description: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Take up to the reserved coins; None is all of them, 0 is none of them."""
+
+    reservation_id: UUID
+    amount: int | None = None
+    description: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    request_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give the reserved coins back."""
+
+    reservation_id: UUID
+    reason: str = ""
+    request_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Move the expiry to `ttl` from now, never to an earlier instant."""
+
+    reservation_id: UUID
+    ttl: timedelta
+    request_id: UUID
+
+
+Operation = Grant | Reserve | Charge | Release | Extend
+
+_KIND: Mapping[type, OperationKind] = {
+    Grant: OperationKind.GRANT,
+    Reserve: OperationKind.RESERVE,
+    Charge: OperationKind.CHARGE,
+    Release: OperationKind.RELEASE,
+    Extend: OperationKind.EXTEND,
+}
+
+# In the order of the fields on the wire, because the first that differs is named. The user is missing: it
+# is half of the key that a request is found by.
+_COMPARED: Mapping[OperationKind, tuple[str, ...]] = {
+    OperationKind.GRANT: ("amount", "type", "description", "metadata"),
+    OperationKind.RESERVE: ("amount", "ttl", "reference_type", "reference_id", "description", "metadata"),
+    OperationKind.CHARGE: ("reservation_id", "amount", "description", "metadata"),
+    OperationKind.RELEASE: ("reservation_id", "reason"),
+    OperationKind.EXTEND: ("reservation_id", "ttl"),
+}
+
+
+def kind_of(operation: Operation) -> OperationKind:
+    """Name the operation as it is remembered."""
+    return _KIND[type(operation)]
+
+
+def sent_fields(operation: Operation, *, amount: int | None = None) -> dict[str, object]:
+    """Answer the fields that the client set, small and fit for JSON, to compare a later request with.
+
+    `amount` replaces the operation's: an absent Charge amount and the full amount spelled out are the same
+    request, so the ledger gives the effective one.
+    """
+    values = ((name, getattr(operation, name)) for name in _COMPARED[kind_of(operation)])
+    fields = {name: _small(value) for name, value in values if value is not None and value not in ("", {})}
+    if amount is not None:
+        fields["amount"] = amount
+    return fields
+
+
+def first_difference(
+    kind: OperationKind, first: Mapping[str, object], now: Mapping[str, object]
+) -> str | None:
+    """Name the first field, in the order of the wire, in which two requests differ; None for none."""
+    return next((name for name in _COMPARED[kind] if first.get(name) != now.get(name)), None)
+
+
+def _small(value: object) -> object:
+    """Answer a stand-in that is equal exactly when the value is; long texts and maps become digests.
+
+    A text that looks like a digest is longer than what is kept as it is, so it becomes a digest itself.
+    """
+    if isinstance(value, timedelta):
+        return value // timedelta(microseconds=1)
+    if isinstance(value, Mapping):
+        return _digest(json.dumps(dict(value), sort_keys=True))
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, str) and len(value) > _LONGEST_KEPT_TEXT:
+        return _digest(value)
+    return value
+
+
+def _digest(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
