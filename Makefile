@@ -7,6 +7,7 @@ PY := $(VENV)/bin/python
 PROTOS := $(shell find protos -name '*.proto')
 # Two copies share nothing: another checkout, another data directory.
 STORES := --database credit --database chat --redis
+FREE_PORTS := --free-port credit --free-port chat --free-port gateway
 LAUNCH := $(PY) -m servicekit.launcher $(STORES)
 
 .PHONY: help setup proto run demo token grant test check bench format lock clean
@@ -32,7 +33,7 @@ run: setup ## Start everything on embedded stores and keep it up until Ctrl-C.
 	@exec $(LAUNCH) --greeting "$(PY) -m gateway welcome"
 
 demo: setup ## Do the main job from upload to paid insights, show it, and stop.
-	@exec $(LAUNCH) --temporary --then "$(PY) -m docs.examples.demo"
+	@exec $(LAUNCH) --temporary $(FREE_PORTS) --then "$(PY) -m docs.examples.demo"
 
 token: setup ## Print a bearer token for the development secret: make token USER=alice
 	@$(PY) -m gateway token "$(USER)"

@@ -7,7 +7,7 @@ READY_FILE_VARIABLE = "HOLDFAST_READY_FILE"
 
 
 def announce() -> None:
-    """Make the file named by HOLDFAST_READY_FILE; without that variable nobody is waiting, and nothing happens."""
+    """Make the file named by HOLDFAST_READY_FILE; without that variable nobody waits, nothing happens."""
     path = os.environ.get(READY_FILE_VARIABLE)
     if path:
         Path(path).touch()

@@ -1,0 +1,55 @@
+"""Real stores for every test: one PostgreSQL cluster and one Redis for each xdist worker."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
+
+_PREFIX = "holdfast-test-"
+
+
+@pytest.fixture(scope="session")
+def stores_dir() -> Iterator[Path]:
+    """A directory of this process; what runs that were killed have left of theirs goes with it."""
+    _remove_leftovers()
+    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    # For root the server runs as another user, who must get through to its part.
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(stores_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """A running cluster without databases of its own: `postgres.create_database(name)`."""
+    with EmbeddedPostgres(stores_dir / "postgres", temporary=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(stores_dir: Path) -> Iterator[EmbeddedRedis]:
+    """A running Redis; a test that needs it empty calls `redis_server.flush()`."""
+    with EmbeddedRedis(stores_dir / "redis", temporary=True) as server:
+        yield server
+
+
+def _remove_leftovers() -> None:
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = path.name.removeprefix(_PREFIX).split("-")[0]
+        if pid.isdigit() and path.stat().st_uid == os.geteuid() and not _runs(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
