@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -10,8 +10,8 @@ from servicekit.context import request_id
 from servicekit.settings import KitSettings
 
 
-def configure(settings: KitSettings, service: str) -> None:
-    """Send structlog's and the standard library's records to stderr, as JSON or for people."""
+def configure(settings: KitSettings, service: str, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's records to stderr (or `stream`), as JSON or for people."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_request_id,
@@ -25,7 +25,7 @@ def configure(settings: KitSettings, service: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
