@@ -1,0 +1,1 @@
+"""Users, their chats, the insight catalogue, jobs and insights."""

@@ -1,0 +1,42 @@
+"""``python -m chat_service serve`` and ``python -m chat_service migrate``."""
+
+import argparse
+import sys
+
+import uvloop
+from pydantic import ValidationError
+
+from chat_service import bootstrap
+from chat_service.settings import ChatSettings
+from servicekit import grpc_server, logs
+
+
+def main(arguments: list[str]) -> int:
+    """Do one command and answer the process's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m chat_service")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="serve gRPC until SIGTERM")
+    commands.add_parser("migrate", help="bring the database to the newest schema and load the catalogue")
+    command = parser.parse_args(arguments).command
+    try:
+        settings = ChatSettings.load()
+    except ValidationError as error:
+        print(f"chat_service: the settings are wrong: {error}", file=sys.stderr)
+        return 2
+    logs.configure(settings, "chat_service")
+    if command == "migrate":
+        bootstrap.migrate(settings)
+        return 0
+    return uvloop.run(_serve(settings))
+
+
+async def _serve(settings: ChatSettings) -> int:
+    app = bootstrap.build(settings)
+    try:
+        return await grpc_server.run(app.spec)
+    finally:
+        await app.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""The composition root: builds everything that one running chat_service is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import grpc.aio
+
+from chat_service.core import Core, Servicer
+from chat_service.errors import FROM_CREDIT
+from chat_service.ops import OpsServicer
+from chat_service.settings import ChatSettings
+from protos.credit.v1 import credit_pb2_grpc
+from protos.ops.v1 import ops_pb2_grpc
+from servicekit.database import async_engine, check_database, session_factory
+from servicekit.grpc_clients import Caller, aio_channel
+from servicekit.grpc_server import ServerSpec
+from servicekit.migrations import upgrade
+from servicekit.pages import PageTokens
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True)
+class App:
+    """A chat_service that is ready to be served on the running event loop."""
+
+    spec: ServerSpec
+    core: Core
+    channel: grpc.aio.Channel
+
+    async def close(self) -> None:
+        """Give connections back; call it once, after the server has stopped."""
+        await self.channel.close(None)
+        await self.core.engine.dispose()
+
+
+def build(settings: ChatSettings) -> App:
+    """Build the service inside the running event loop; nothing connects before it is needed."""
+    channel = aio_channel(settings.credit_target, settings)
+    core = _core(settings, channel)
+    servicers = [_ops(core)]
+    spec = ServerSpec(
+        name="chat_service",
+        settings=settings,
+        port=settings.chat_port,
+        port_variable="HOLDFAST_CHAT_PORT",
+        register=partial(_register, servicers),
+        check=partial(check_database, core.engine),
+        background=(),
+    )
+    return App(spec, core, channel)
+
+
+def migrate(settings: ChatSettings) -> None:
+    """Bring the database to the newest schema and load the catalogue; safe to run in many copies at once."""
+    upgrade(settings.chat_database_url, MIGRATIONS)
+
+
+def _core(settings: ChatSettings, channel: grpc.aio.Channel) -> Core:
+    engine = async_engine(settings.chat_database_url, settings, "chat_service")
+    return Core(
+        settings=settings,
+        engine=engine,
+        sessions=session_factory(engine),
+        pages=PageTokens(settings.page_token_secret),
+        credit=credit_pb2_grpc.CreditServiceStub(channel),
+        caller=Caller(settings, FROM_CREDIT),
+    )
+
+
+def _ops(core: Core) -> Servicer:
+    servicer = OpsServicer(core.engine)
+    return Servicer("ops.v1.OpsService", partial(ops_pb2_grpc.add_OpsServiceServicer_to_server, servicer))
+
+
+def _register(servicers: Sequence[Servicer], server: grpc.aio.Server) -> list[str]:
+    for servicer in servicers:
+        servicer.add(server)
+    return [servicer.name for servicer in servicers]

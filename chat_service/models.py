@@ -1,0 +1,8 @@
+"""All tables of this service: importing this fills `Base.metadata`."""
+
+from chat_service.base import Base
+from chat_service.catalogue.models import Category, CategoryInsightType, InsightType
+from chat_service.chats.models import Chat, Message
+from chat_service.users.models import User
+
+__all__ = ["Base", "Category", "CategoryInsightType", "Chat", "InsightType", "Message", "User"]

@@ -1,0 +1,57 @@
+"""Settings of chat_service: environment variables with the prefix ``HOLDFAST_``."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from servicekit.settings import KitSettings
+
+#: The catalogue that comes with the service.
+DEFAULT_CATALOGUE = Path(__file__).parent / "catalogue" / "catalogue.toml"
+
+
+class ChatSettings(KitSettings):
+    """What chat_service can be told."""
+
+    chat_port: int = Field(50052, ge=0, le=65_535, description="port of chat_service; 0 takes a free one")
+    chat_database_url: str = Field(description="PostgreSQL of chat_service: postgresql://…")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis that carries job messages")
+    credit_port: int = Field(50051, ge=0, le=65_535, description="port of credit_service")
+    credit_target: str = Field(
+        "", description="where credit_service is, host:port; empty: this machine at its port"
+    )
+
+    chat_catalogue_file: Path = Field(DEFAULT_CATALOGUE, description="what is on sale (TOML)")
+    chat_signup_bonus: int = Field(50, ge=0, le=10**12, description="coins at the first login; 0: none")
+
+    chat_retention_days: float = Field(
+        30.0, ge=0, description="days in which a deleted chat can be brought back"
+    )
+    chat_purge_interval_s: float = Field(600.0, gt=0, description="time between looks for chats to purge")
+
+    import_max_bytes: int = Field(64 << 20, gt=0, description="largest file that can be imported")
+    import_max_messages: int = Field(1_000_000, gt=0, description="most messages in a file")
+    import_max_message_chars: int = Field(
+        262_144, gt=0, le=262_144, description="longest line and longest message of a file"
+    )
+    import_max_concurrent: int = Field(32, gt=0, description="uploads at once; more are RATE_LIMITED")
+    import_workers: int = Field(2, gt=0, description="uploads that are read and stored at once; others wait")
+    import_idle_timeout_s: float = Field(30.0, gt=0, description="longest pause between two chunks")
+    import_upload_timeout_s: float = Field(600.0, gt=0, description="longest that one upload may take")
+    import_store_timeout_s: float = Field(120.0, gt=0, description="longest that storing one file may take")
+    import_spool_dir: Path | None = Field(
+        None, description="where uploads wait to be read; empty: the system's directory for temporary files"
+    )
+
+    @model_validator(mode="after")
+    def _credit_on_this_machine(self) -> Self:
+        if not self.credit_target:
+            self.credit_target = f"127.0.0.1:{self.credit_port}"
+        return self
+
+    @property
+    def retention(self) -> timedelta:
+        """How long a deleted chat can be brought back."""
+        return timedelta(days=self.chat_retention_days)
