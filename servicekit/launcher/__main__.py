@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     well = code == 0 or signals.stop_requested
     if options.temporary and well:
         shutil.rmtree(data_dir, ignore_errors=True)
-    elif not well:
-        terminal.error(f"logs: {data_dir / 'logs'}")
+    elif options.temporary:
+        terminal.error(f"kept: {data_dir}")
     return code
 
 
@@ -104,6 +104,7 @@ def _launch(
             return INTERRUPTED_EXIT if options.then else 0
         except ProcessFailed as error:
             terminal.error(str(error), tail(error.log_path, _TAIL_LINES))
+            terminal.error(f"logs: {data_dir / 'logs'}")
         except (LaunchError, EmbeddedServerError, OSError) as error:
             terminal.error(str(error))
         return 1
@@ -134,7 +135,10 @@ def _run(
     if options.greeting:
         supervisor.greet(options.greeting)
     if options.then:
-        return supervisor.run_in_front(options.then)
+        code = supervisor.run_in_front(options.then)
+        if code != 0:
+            terminal.error(f"{options.then[0]} ended with {code}; logs: {data_dir / 'logs'}")
+        return code
     print("ready", flush=True)
     supervisor.keep_up()
     terminal.step("stopping")
