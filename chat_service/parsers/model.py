@@ -1,0 +1,144 @@
+"""What every parser takes and gives, whatever the format.
+
+The numbers of the enums are those of chat.v1, so that they can be stored and sent as they are; a
+test compares them. Nothing here imports the protos: a parser is a plain function of a file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import BinaryIO, Protocol
+
+MAX_SKIPPED_SHOWN = 5
+MAX_SKIPPED_CHARS = 200
+
+
+class ChatFormat(IntEnum):
+    """What a file is read as."""
+
+    WHATSAPP_TEXT = 1
+
+
+class DateOrder(IntEnum):
+    """Which of two small numbers in a date is the day."""
+
+    UNSPECIFIED = 0
+    DAY_FIRST = 1
+    MONTH_FIRST = 2
+
+
+class MessageKind(IntEnum):
+    """What a message is."""
+
+    TEXT = 1
+    SYSTEM = 2
+    IMAGE = 3
+    VIDEO = 4
+    AUDIO = 5
+    STICKER = 6
+    GIF = 7
+    DOCUMENT = 8
+    CONTACT = 9
+    LOCATION = 10
+    POLL = 11
+    CALL = 12
+    DELETED = 13
+    OTHER = 14
+
+
+class DateEvidence(IntEnum):
+    """Why the dates of a file are read as they are, the strongest reason first."""
+
+    # The caller said so.
+    GIVEN = 1
+    # The year stands first, and then the month always follows.
+    YEAR_FIRST = 2
+    # A number above 12 can only be a day.
+    LARGE_NUMBER = 3
+    # The dates run backwards less often this way.
+    ORDER = 4
+    # The number that changes more often is taken as the day.
+    CHANGES = 5
+    # The file does not tell; most of the world writes the day first.
+    DEFAULT = 6
+
+
+@dataclass(slots=True)
+class ParsedMessage:
+    """One message or system line, in the order of the file.
+
+    `author` is None for a line that the platform wrote. `sent_local_time` has no zone, as the file
+    has none. `body` is what the person wrote, byte for byte, its lines joined by a line feed; what
+    the format adds (placeholders for media, names of attachments, the mark of an edit) is not in
+    it but in `kind`, `attachment_name` and `edited`.
+    """
+
+    author: str | None
+    sent_local_time: datetime
+    body: str
+    kind: MessageKind = MessageKind.TEXT
+    edited: bool = False
+    attachment_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParseOptions:
+    """How to read a file, and the limits that keep a hostile one harmless.
+
+    The limits count characters; WhatsApp itself allows 65,536 in a message.
+    """
+
+    date_order: DateOrder = DateOrder.UNSPECIFIED
+    max_line_chars: int = 262_144
+    max_message_chars: int = 1_048_576
+    max_messages: int = 2_000_000
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """What was found out about a file. The counts are complete once its messages have been read."""
+
+    format: ChatFormat
+    date_order: DateOrder
+    date_evidence: DateEvidence
+    message_count: int = 0
+    # Lines before the first message that are no message: all are counted, the first few are shown.
+    skipped_line_count: int = 0
+    skipped_lines: list[str] = field(default_factory=list)
+
+    def skip(self, text: str) -> None:
+        """Counts the lines of a text that belongs to no message; blank ones say nothing."""
+        for line in text.split("\n"):
+            if line.strip():
+                self.skipped_line_count += 1
+                if len(self.skipped_lines) < MAX_SKIPPED_SHOWN:
+                    self.skipped_lines.append(line[:MAX_SKIPPED_CHARS])
+
+
+class ParsedExport(Protocol):
+    """A file whose format is known and whose messages can be read, once or again."""
+
+    @property
+    def report(self) -> ExportReport:
+        """What is known by now."""
+
+    def batches(self) -> Iterator[list[ParsedMessage]]:
+        """Reads the messages from the start, a block of the file at a time; raises UnreadableExport."""
+
+    def __iter__(self) -> Iterator[ParsedMessage]:
+        """The same, message by message."""
+
+
+class ChatParser(Protocol):
+    """Reads one format."""
+
+    @property
+    def format(self) -> ChatFormat:
+        """The format that it reads."""
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether a file that begins with these bytes looks like this format."""
+
+    def open(self, file: BinaryIO, options: ParseOptions) -> ParsedExport:
+        """Looks the file over; the file must be seekable. Raises UnreadableExport."""

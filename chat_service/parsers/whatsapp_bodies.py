@@ -1,0 +1,229 @@
+"""Tells what a WhatsApp message is from its text: words, or what WhatsApp wrote in their place.
+
+Two signs need no language: iOS puts U+200E before everything that it wrote itself, and Android names
+its media IMG-20240131-WA0001.jpg and the like. The rest is compared with the phrases by language.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from chat_service.parsers import whatsapp_phrases as phrases
+from chat_service.parsers.model import MessageKind
+from chat_service.parsers.whatsapp_header import INVISIBLE
+
+MARK = "\u200e"
+_MENTIONS = ("@", "\u2068@")
+# Longer texts behind a mark are notices even in a language that is not listed, ...
+_PLACEHOLDER_CHARS = 40
+_PLACEHOLDER_WORDS = 4
+# ... and still longer ones were pasted by somebody, mark and all.
+_NOTICE_CHARS = 1_000
+_LONGEST_PHRASE_CHARS = 80
+
+
+class Reading(NamedTuple):
+    """What was found in a text: the kind, and the text without what WhatsApp added."""
+
+    kind: MessageKind
+    body: str
+    attachment_name: str = ""
+
+
+def _key(text: str) -> str:
+    """What phrases are compared by; a lone full stop is somebody's message."""
+    return text.casefold().removesuffix(".") if 1 < len(text) <= _LONGEST_PHRASE_CHARS else text
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(map(re.escape, words))
+
+
+_PLACEHOLDER_PHRASES = {
+    phrase: kind
+    for kind, listed in (
+        *phrases.OMITTED.items(),
+        (MessageKind.OTHER, phrases.MEDIA_OMITTED),
+        (MessageKind.DELETED, phrases.DELETED),
+        # Nobody can send nothing: this is what is left of a message for one view.
+        (MessageKind.OTHER, ("",)),
+    )
+    for phrase in listed
+}
+_KEPT_PHRASES = dict.fromkeys(phrases.LIVE_LOCATION, MessageKind.LOCATION) | dict.fromkeys(
+    phrases.MISSED_CALL, MessageKind.CALL
+)
+_PLACEHOLDERS = {_key(phrase): kind for phrase, kind in _PLACEHOLDER_PHRASES.items()}
+_KEPT = {_key(phrase): kind for phrase, kind in _KEPT_PHRASES.items()}
+
+# The spellings that are met, ready for one look-up of an untouched text.
+_WHOLE_BODIES = frozenset(
+    spelling + stop
+    for phrase in (*_PLACEHOLDER_PHRASES, *_KEPT_PHRASES)
+    for spelling in (phrase, phrase.lower(), phrase[:1].upper() + phrase[1:])
+    for stop in ("", ".")
+) - {"."}
+
+_EDITED = re.compile(rf"[ \n]?[{INVISIBLE}]*<(?:{_any_of(phrases.EDITED)})\.?>$", re.IGNORECASE)
+_IOS_ATTACHED = re.compile(
+    rf"<(?:(?:{_any_of(phrases.ATTACHED)}):|[^<>:\n]{{2,40}}:(?= ?[0-9]{{8}}-)) ?(?P<name>[^<>/\n]+)>",
+    re.IGNORECASE,
+)
+_OLD_ATTACHED = re.compile(
+    rf"[{INVISIBLE}]*(?P<name>[^/\n]{{1,255}}\.\w{{1,10}}) <(?:{_any_of(phrases.ATTACHED)})>", re.IGNORECASE
+)
+# Android: a name that WhatsApp gave with any words behind it, or any name with the known words.
+_FILE_ATTACHED = re.compile(
+    rf"[{INVISIBLE}]*(?P<name>(?P<given>(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+)?"
+    r"[^/\n]{0,255}\.\w{1,10})"
+    rf" \((?(given)[^()\n]+|(?:{_any_of(phrases.FILE_ATTACHED)}))\)(?:\n(?P<caption>(?s:.*)))?",
+    re.IGNORECASE,
+)
+_LOCATION = re.compile(r"[^:\n]{1,40}: ?https://maps\.google\.com/\?q=-?[0-9.]+,-?[0-9.]+$")
+_POLL = re.compile(rf"(?:{_any_of(phrases.POLL)}):\n", re.IGNORECASE)
+_CALL = re.compile(rf"(?:{_any_of((*phrases.MISSED_CALL, *phrases.CALL))})(?=$|[.,·\n ])", re.IGNORECASE)
+_BY_ADMIN = re.compile(_any_of(phrases.DELETED_BY_ADMIN), re.IGNORECASE)
+_NOTICE = re.compile(rf"(?:^|\W)(?:{_any_of(phrases.NOTICE)})(?:\W|$)", re.IGNORECASE)
+_QUOTING = re.compile(rf"\W(?:{_any_of(phrases.QUOTING_NOTICE)})(?:\W|$)", re.IGNORECASE)
+
+_NAMED_KIND = re.compile(
+    r"(?:(?P<android>IMG|VID|AUD|PTT|STK|DOC)-[0-9]{8}-WA|[0-9]{8}-(?P<ios>PHOTO|VIDEO|AUDIO|STICKER|GIF)-)"
+)
+_KIND_OF_NAME = {
+    "IMG": MessageKind.IMAGE,
+    "PHOTO": MessageKind.IMAGE,
+    "VID": MessageKind.VIDEO,
+    "VIDEO": MessageKind.VIDEO,
+    "AUD": MessageKind.AUDIO,
+    "PTT": MessageKind.AUDIO,
+    "AUDIO": MessageKind.AUDIO,
+    "STK": MessageKind.STICKER,
+    "STICKER": MessageKind.STICKER,
+    "GIF": MessageKind.GIF,
+    "DOC": MessageKind.DOCUMENT,
+}
+_KIND_OF_EXTENSION = {
+    extension: kind
+    for kind, extensions in (
+        (MessageKind.IMAGE, "jpg jpeg png heic heif bmp tiff"),
+        (MessageKind.VIDEO, "mp4 mov 3gp mkv avi webm"),
+        (MessageKind.AUDIO, "opus ogg mp3 m4a aac wav amr flac"),
+        (MessageKind.STICKER, "webp"),
+        (MessageKind.GIF, "gif"),
+        (MessageKind.CONTACT, "vcf"),
+    )
+    for extension in extensions.split()
+}
+
+
+def needs_reading(body: str) -> bool:
+    """Whether a text may hold more than words. Cheap, as it is asked of every message."""
+    return (
+        body in _WHOLE_BODIES
+        or MARK in body
+        or "<" in body
+        or "(" in body
+        or "//maps.g" in body
+        or ":\n" in body
+    )
+
+
+def read_authored(body: str, author: str) -> Reading:
+    """Reads the text of a message that carries a name; SYSTEM means that the name is not its author."""
+    bare = body.lstrip(INVISIBLE)
+    reading = _whole(bare) or _attachment(body) or _omitted_at_end(body) or _structured(bare)
+    if reading is not None:
+        return reading
+    if body.startswith(MARK) and len(bare) <= _NOTICE_CHARS and not bare.startswith(_MENTIONS):
+        return Reading(_kind_of_marked(bare, author), bare)
+    return Reading(MessageKind.TEXT, body)
+
+
+def read_unauthored(body: str) -> Reading:
+    """Reads a line without a name: the platform wrote it."""
+    bare = body.lstrip(INVISIBLE)
+    return Reading(MessageKind.CALL if _CALL.match(bare) else MessageKind.SYSTEM, bare)
+
+
+def without_edit_mark(body: str) -> tuple[str, bool]:
+    """The text without the mark of an edit, and whether there was one."""
+    if not body.endswith(">"):
+        return body, False
+    start = body.rfind("<")
+    mark = _EDITED.search(body, max(0, start - 4))
+    return (body[: mark.start()], True) if mark else (body, False)
+
+
+def quotes_like_a_notice(name: str) -> bool:
+    """Whether what stands before a colon is the beginning of a notice rather than a name.
+
+    A quotation that begins in a name and does not end there tells so in any language.
+    """
+    closes = "“" if "„" in name else "”"
+    opens = "„" if "„" in name else "“"
+    open_quotation = name.count('"') % 2 or name.count(opens) > name.count(closes)
+    return bool(open_quotation or name.count("«") > name.count("»") or _QUOTING.search(name))
+
+
+def kind_of_file(name: str) -> MessageKind:
+    """The kind of an attachment by its name."""
+    named = _NAMED_KIND.match(name)
+    if named:
+        return _KIND_OF_NAME[named["android"] or named["ios"]]
+    return _KIND_OF_EXTENSION.get(name.rpartition(".")[2].lower(), MessageKind.DOCUMENT)
+
+
+def _whole(bare: str) -> Reading | None:
+    key = _key(bare)
+    if key in _PLACEHOLDERS:
+        return Reading(_PLACEHOLDERS[key], "")
+    return Reading(_KEPT[key], bare) if key in _KEPT else None
+
+
+def _attachment(body: str) -> Reading | None:
+    android = _FILE_ATTACHED.fullmatch(body) or _OLD_ATTACHED.fullmatch(body)
+    if android:
+        name = android["name"]
+        return Reading(kind_of_file(name), android.groupdict().get("caption") or "", name)
+    start = body.rfind("<")
+    ios = _IOS_ATTACHED.fullmatch(body, start) if start >= 0 else None
+    if ios is None:
+        return None
+    name, caption = ios["name"], body[:start].strip(f"{INVISIBLE} \n")
+    # A document's title stands before its name and says nothing more than the number of pages.
+    if name.endswith(caption.split(" • ")[0]):
+        caption = ""
+    return Reading(kind_of_file(name), caption, name)
+
+
+def _omitted_at_end(body: str) -> Reading | None:
+    """`caption <mark>image omitted`, or `Title.pdf • 3 pages <mark>document omitted`."""
+    before, mark, last = body.rpartition(MARK)
+    kind = _PLACEHOLDERS.get(_key(last)) if mark and last else None
+    if kind is None:
+        return None
+    before = before.strip(f"{INVISIBLE} \n")
+    if kind is MessageKind.DOCUMENT:
+        return Reading(kind, "", before.split(" • ")[0])
+    return Reading(kind, before)
+
+
+def _structured(bare: str) -> Reading | None:
+    if _LOCATION.match(bare):
+        return Reading(MessageKind.LOCATION, bare)
+    if _POLL.match(bare):
+        return Reading(MessageKind.POLL, bare)
+    return None
+
+
+def _kind_of_marked(bare: str, author: str) -> MessageKind:
+    """The kind of a text that WhatsApp wrote and that is no placeholder of the listed languages."""
+    if _CALL.match(bare):
+        return MessageKind.CALL
+    if _BY_ADMIN.match(bare):
+        return MessageKind.DELETED
+    if bare.startswith(author) or _NOTICE.search(bare):
+        return MessageKind.SYSTEM
+    if len(bare) <= _PLACEHOLDER_CHARS and len(bare.split()) <= _PLACEHOLDER_WORDS:
+        return MessageKind.OTHER
+    return MessageKind.SYSTEM
