@@ -82,5 +82,116 @@ class ImportEncrypted(ServiceError):
         )
 
 
+class JobNotFound(ServiceError):
+    """There is no such job, or it belongs to somebody else."""
+
+    reason = "JOB_NOT_FOUND"
+    code = grpc.StatusCode.NOT_FOUND
+
+    def __init__(self, job_id: object) -> None:
+        """Name the job."""
+        super().__init__(f"there is no job {job_id}", metadata={"job_id": job_id})
+
+
+class ChatNotReady(ServiceError):
+    """The chat cannot be worked on yet."""
+
+    reason = "CHAT_NOT_READY"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, chat_id: object, state: str) -> None:
+        """Name the chat and the state that it is in."""
+        super().__init__(
+            f"chat {chat_id} is not ready, it is {state}", metadata={"chat_id": chat_id, "state": state}
+        )
+
+
+class NothingToUnlock(ServiceError):
+    """The chat has all insights of the category, or a job is making them."""
+
+    reason = "NOTHING_TO_UNLOCK"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, chat_id: object, category_id: str, state: str) -> None:
+        """Name the chat and the category; `state` is UNLOCKED or ORDERED."""
+        why = "its insights are unlocked" if state == "UNLOCKED" else "a job is making its insights"
+        super().__init__(
+            f"there is nothing to unlock in category {category_id} of chat {chat_id}: {why}",
+            metadata={"chat_id": chat_id, "category_id": category_id, "state": state},
+        )
+
+
+class JobNotCancellable(ServiceError):
+    """The job settles or has ended."""
+
+    reason = "JOB_NOT_CANCELLABLE"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, job_id: object, state: str) -> None:
+        """Name the job and the state that it is in."""
+        super().__init__(
+            f"job {job_id} can no longer be cancelled, it is {state}",
+            metadata={"job_id": job_id, "state": state},
+        )
+
+
+class StaleLease(ServiceError):
+    """The attempt is over: another one holds the job, or this one has ended. Nothing was changed."""
+
+    reason = "STALE_LEASE"
+    code = grpc.StatusCode.ABORTED
+
+    def __init__(self, job_id: object, attempt: int, current_attempt: int) -> None:
+        """Name the job, the attempt that called, and the latest one."""
+        super().__init__(
+            f"attempt {attempt} does not hold job {job_id}; its latest attempt is {current_attempt}",
+            metadata={"job_id": job_id, "attempt": attempt, "current_attempt": current_attempt},
+        )
+
+
+class InsufficientCredits(ServiceError):
+    """The account has too few coins. A job remembers it: its order is answered with the same refusal for ever."""
+
+    reason = "INSUFFICIENT_CREDITS"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class AccountClosed(ServiceError):
+    """The account takes no more orders. A job remembers it too."""
+
+    reason = "ACCOUNT_CLOSED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class AccountNotFound(ServiceError):
+    """credit_service never granted a coin to this user."""
+
+    reason = "ACCOUNT_NOT_FOUND"
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class ReservationExpired(ServiceError):
+    """The reservation's time ran out; its coins are back."""
+
+    reason = "RESERVATION_EXPIRED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class ReservationAlreadyReleased(ServiceError):
+    """The reservation's coins are back."""
+
+    reason = "RESERVATION_ALREADY_RELEASED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
 #: Errors of credit_service that this service meets by type.
-FROM_CREDIT: Mapping[str, type[ServiceError]] = {}
+FROM_CREDIT: Mapping[str, type[ServiceError]] = {
+    kind.reason: kind
+    for kind in (
+        InsufficientCredits,
+        AccountClosed,
+        AccountNotFound,
+        ReservationExpired,
+        ReservationAlreadyReleased,
+    )
+}

@@ -45,6 +45,31 @@ class ChatSettings(KitSettings):
         None, description="where uploads wait to be read; empty: the system's directory for temporary files"
     )
 
+    job_lease_s: float = Field(30.0, gt=0, description="how long a worker's lease lasts without a renewal")
+    job_max_attempts: int = Field(5, gt=0, description="attempts to do a job's work; then it fails")
+    job_reservation_ttl_s: float = Field(
+        900.0, ge=1, le=86_400, description="how long a job's coins stay reserved without a heartbeat"
+    )
+    job_credit_timeout_s: float = Field(
+        3.0, gt=0, description="deadline of a call to credit_service for a job"
+    )
+    job_reserve_retry_s: float = Field(
+        60.0, gt=0, description="time after which a reservation that got no answer is asked for again"
+    )
+    job_poll_s: float = Field(1.0, gt=0, description="time between looks for jobs that are due")
+    job_redispatch_s: float = Field(
+        30.0, gt=0, description="time after which a message that no worker took counts as lost"
+    )
+    job_dispatch_batch: int = Field(100, gt=0, le=1_000, description="jobs sent to workers at once")
+    job_queue_timeout_s: float = Field(5.0, gt=0, description="longest that Redis may take for one command")
+    job_queue_max_backoff_s: float = Field(10.0, gt=0, description="longest pause while Redis is away")
+    job_watch_poll_s: float = Field(
+        1.0, gt=0, description="time between looks for changes that other copies made to watched jobs"
+    )
+    payment_retry_first_s: float = Field(300.0, gt=0, description="pause before the first payment retry")
+    payment_retry_factor: float = Field(2.0, ge=1, le=100, description="growth of the pauses after it")
+    payment_retry_max_tries: int = Field(8, ge=0, description="payment retries; then nobody tries again")
+
     @model_validator(mode="after")
     def _credit_on_this_machine(self) -> Self:
         if not self.credit_target:
