@@ -1,0 +1,180 @@
+"""Runs the stages of one attempt: times each, saves what it makes, tells how far the job is."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from insight_worker.context import StageContext
+from insight_worker.errors import AttemptAbandoned, JobCancelled
+from insight_worker.jobs_client import JobsClient, step_names
+from insight_worker.lease import Lease
+from insight_worker.patience import Patience
+from insight_worker.pipelines.interface import InsightFailed, InsightResult, Stage
+from insight_worker.structs import to_struct
+from protos.insight.v1 import insight_pb2
+from servicekit.errors import InvalidField, ServiceError
+from servicekit.logs import get_logger
+
+_log = get_logger(__name__)
+
+#: What a stage raises on behalf of the runner; everything else is a defect of the stage.
+_PASSED_ON = (JobCancelled, AttemptAbandoned, ServiceError)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the job cannot succeed, and how many results could not be made."""
+
+    error: insight_pb2.JobError
+    failed_count: int
+
+
+class Making:
+    """One attempt at the stages of a job. Stages whose results are saved are not run again."""
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        context: StageContext,
+        jobs: JobsClient,
+        lease: Lease,
+        patience: Patience,
+    ) -> None:
+        """Take the job's stages in their order."""
+        self._stages = stages
+        self._context = context
+        self._jobs = jobs
+        self._lease = lease
+        self._patience = patience
+
+    def run(self) -> Failure | None:
+        """Make what is left; answer the first failure, after which nothing more is made.
+
+        Raises JobCancelled, ChatNotFound, StaleLease, AttemptAbandoned, and what the services answer.
+        """
+        saved = self._saved()
+        self._report(0)
+        for index, stage in enumerate(self._stages):
+            if not self._is_needed(index, saved):
+                continue
+            failure = self._run_stage(index, stage)
+            if failure is not None:
+                return failure
+        return None
+
+    def _saved(self) -> frozenset[str]:
+        lease = self._lease
+        response = self._patience.call(lambda: self._jobs.steps(lease.job_id, lease.attempt))
+        lease.note(response.cancelled)
+        return step_names(response.steps)
+
+    def _is_needed(self, index: int, saved: frozenset[str]) -> bool:
+        """Answer whether the stage has something to make, or prepares a later one that has."""
+        makers = self._stages[index:] if not self._stages[index].produces else [self._stages[index]]
+        return any(stage.produces and stage.name not in saved for stage in makers)
+
+    def _run_stage(self, index: int, stage: Stage) -> Failure | None:
+        started = time.monotonic()
+        try:
+            results = self._results(stage)
+            failure = _first_failure(results)
+            duration_ms = (time.monotonic() - started) * 1000
+            if failure is None:
+                self._save(index, stage, results, duration_ms)
+        except InvalidField:
+            _log.exception("stage made what cannot be saved", stage=stage.name)
+            return _defect(stage)
+        except _PASSED_ON:
+            raise
+        except Exception:  # noqa: BLE001  # a defect of a stage ends its job with a bland word, not the worker
+            _log.exception("stage failed", stage=stage.name)
+            return _defect(stage)
+        self._log_stage(index, stage, duration_ms)
+        return failure
+
+    def _results(self, stage: Stage) -> Mapping[str, InsightResult | InsightFailed]:
+        self._context.checkpoint()
+        results = stage.run(self._context)
+        # A stage that swallowed the checkpoint's exception must not be saved as if it were whole.
+        self._context.checkpoint()
+        if set(results) != set(stage.produces):
+            raise RuntimeError(
+                f"stage {stage.name} made {sorted(results)} instead of {sorted(stage.produces)}"
+            )
+        return results
+
+    def _save(
+        self,
+        index: int,
+        stage: Stage,
+        results: Mapping[str, InsightResult | InsightFailed],
+        duration_ms: float,
+    ) -> None:
+        """Save the insights, then the step: a step that is saved has all its insights."""
+        if not stage.produces:
+            self._report(index + 1)
+            return
+        for insight_type_id, result in results.items():
+            if isinstance(result, InsightResult):
+                self._save_insight(insight_type_id, result)
+        step = insight_pb2.Step(name=stage.name, duration_ms=duration_ms)
+        step.result.update({"insight_type_ids": list(results)})
+        lease, progress = self._lease, self._progress(index + 1)
+        response = self._patience.call(
+            lambda: self._jobs.save_step(lease.job_id, lease.attempt, step, progress)
+        )
+        lease.note(response.cancelled)
+
+    def _save_insight(self, insight_type_id: str, result: InsightResult) -> None:
+        request = insight_pb2.SaveInsightRequest(
+            job_id=self._lease.job_id,
+            attempt=self._lease.attempt,
+            insight_type_id=insight_type_id,
+            data=to_struct(result.data),
+            sentences=result.sentences,
+        )
+        response = self._patience.call(lambda: self._jobs.save_insight(request))
+        self._lease.note(response.cancelled)
+
+    def _report(self, done: int) -> None:
+        progress = self._progress(done)
+        self._patience.call(lambda: self._lease.report(progress))
+
+    def _progress(self, done: int) -> insight_pb2.JobProgress:
+        """Answer how far the job is when `done` stages are behind it."""
+        count = len(self._stages)
+        return insight_pb2.JobProgress(
+            stage_index=done,
+            stage_count=count,
+            stage_name=self._stages[done].title if done < count else "",
+            percent=100 * done // count if count else 100,
+        )
+
+    def _log_stage(self, index: int, stage: Stage, duration_ms: float) -> None:
+        # The one event with values in its name: people read these lines as they pass.
+        number, count = index + 1, len(self._stages)
+        _log.info(
+            f"stage {number}/{count} {stage.name} {duration_ms:.0f} ms",
+            stage=number,
+            stages=count,
+            name=stage.name,
+            duration_ms=round(duration_ms, 1),
+        )
+
+
+def _first_failure(results: Mapping[str, InsightResult | InsightFailed]) -> Failure | None:
+    failed = {key: result for key, result in results.items() if isinstance(result, InsightFailed)}
+    if not failed:
+        return None
+    insight_type_id, first = next(iter(failed.items()))
+    metadata = {"insight_type_id": insight_type_id, **first.metadata}
+    error = insight_pb2.JobError(reason=first.reason, message=first.message, metadata=metadata)
+    return Failure(error, len(failed))
+
+
+def _defect(stage: Stage) -> Failure:
+    """Answer a failure that says nothing of what was raised: the log has it."""
+    error = insight_pb2.JobError(
+        reason="INTERNAL", message="an insight could not be made", metadata={"stage": stage.name}
+    )
+    return Failure(error, max(1, len(stage.produces)))

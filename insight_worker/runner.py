@@ -1,0 +1,145 @@
+"""One job from its claim to its end."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from dramatiq.threading import Interrupt
+from structlog.contextvars import bound_contextvars
+
+from insight_worker.clients import Clients
+from insight_worker.context import StageContext
+from insight_worker.errors import AttemptAbandoned, ChatNotFound, JobCancelled, StaleLease
+from insight_worker.lease import Lease
+from insight_worker.making import Failure, Making
+from insight_worker.patience import Patience
+from insight_worker.pipelines.interface import InvalidParams, Pipeline
+from insight_worker.reservation import ReservationKeeper
+from insight_worker.settings import WorkerSettings
+from insight_worker.settlement import Settlement
+from insight_worker.structs import from_struct
+from protos.insight.v1 import insight_pb2
+from servicekit.context import request_id
+from servicekit.errors import ServiceError
+from servicekit.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+class JobRunner:
+    """Runs jobs of all kinds that there are pipelines for. Safe for threads: a run shares nothing."""
+
+    def __init__(self, clients: Clients, pipelines: Mapping[str, Pipeline], settings: WorkerSettings) -> None:
+        """Take the process's clients and the pipelines by job kind."""
+        self._clients = clients
+        self._pipelines = pipelines
+        self._settings = settings
+
+    def run(self, job_id: str) -> None:
+        """Claim the job and do what is left of it: make and settle it, or pay for it again.
+
+        The claim says what is left, not the message: messages come twice, late, and out of order.
+        Raises JobNotFound and what ClaimJob answers when the job was not claimed. Once it is claimed,
+        a failed attempt raises nothing: its lease runs out and the dispatcher brings the job again.
+        Interrupts (shutdown, time limit) give the lease up and go on to the caller.
+        """
+        with _request(f"job-{job_id}"):
+            claim = self._clients.jobs.claim(job_id)
+            if not claim.claimed:
+                state = insight_pb2.JobState.Name(claim.job.state)
+                _log.info("job not claimed", job_id=job_id, state=state, attempt=claim.job.attempt)
+                return
+        ids = {"job_id": job_id, "attempt": claim.lease.attempt, "kind": claim.job.kind}
+        with _request(f"job-{job_id}-{claim.lease.attempt}"), bound_contextvars(**ids):
+            self._run_claimed(claim)
+
+    def _run_claimed(self, claim: insight_pb2.ClaimJobResponse) -> None:
+        started, lease = time.monotonic(), self._lease(claim)
+        outcome = "interrupted"
+        try:
+            with lease:
+                outcome = self._attempt(claim, lease)
+        except StaleLease as error:
+            outcome = "stale"
+            _log.warning("another attempt has the job", current=error.metadata.get("current_attempt"))
+        except AttemptAbandoned as error:
+            outcome = "abandoned"
+            _log.warning("attempt abandoned", problem=str(error), given_up=lease.give_up())
+        except ServiceError as error:
+            # A bug on one of the two sides: the lease is not given up, so that the next attempt waits.
+            outcome = "broken"
+            _log.exception("attempt broken", reason=error.reason)
+        except Interrupt as interrupt:
+            _log.warning("attempt interrupted", by=type(interrupt).__name__, given_up=lease.give_up())
+            raise
+        finally:
+            duration_ms = round((time.monotonic() - started) * 1000, 1)
+            _log.info("job attempt ended", outcome=outcome, duration_ms=duration_ms)
+
+    def _lease(self, claim: insight_pb2.ClaimJobResponse) -> Lease:
+        job, settings = claim.job, self._settings
+        # A later payment makes its own reservation; the first one has ended.
+        reservation_id = "" if claim.payment_attempt else job.reservation_id
+        keeper = ReservationKeeper(
+            self._clients.credits,
+            reservation_id,
+            job.job_id,
+            claim.lease.attempt,
+            settings.worker_reservation_ttl_s,
+        )
+        return Lease(
+            self._clients.jobs, claim, keeper, settings.worker_heartbeat_s, settings.worker_job_limit_s
+        )
+
+    def _attempt(self, claim: insight_pb2.ClaimJobResponse, lease: Lease) -> str:
+        """Do what the claim asks for, and answer the job's outcome."""
+        patience = Patience(self._settings.worker_patience_s)
+        settlement = Settlement(
+            claim.job,
+            self._clients.jobs,
+            self._clients.credits,
+            lease,
+            patience,
+            self._settings.worker_payment_ttl_s,
+        )
+        if claim.payment_attempt:
+            return settlement.pay_again(claim.payment_attempt)
+        if claim.cancelled:
+            return settlement.cancel()
+        if claim.exhausted:
+            return settlement.fail(_failure("ATTEMPTS_EXHAUSTED", "the job was tried too often", claim.job))
+        try:
+            failure = self._make(claim.job, lease, patience)
+        except JobCancelled:
+            return settlement.cancel()
+        except ChatNotFound as error:
+            failure = _failure(error.reason, error.message, claim.job)
+        return settlement.fail(failure) if failure else settlement.complete()
+
+    def _make(self, job: insight_pb2.Job, lease: Lease, patience: Patience) -> Failure | None:
+        pipeline = self._pipelines.get(job.kind)
+        if pipeline is None:
+            return _failure("UNKNOWN_JOB_KIND", f"no pipeline makes {job.kind}", job)
+        params = from_struct(job.params)
+        try:
+            stages = pipeline.stages(params)
+        except InvalidParams as error:
+            _log.warning("job with invalid params", problem=str(error))
+            return _failure("INVALID_PARAMS", "the job asks for what cannot be made", job)
+        context = StageContext(job, params, self._clients.chats, lease, patience)
+        return Making(stages, context, self._clients.jobs, lease, patience).run()
+
+
+def _failure(reason: str, message: str, job: insight_pb2.Job) -> Failure:
+    """Answer a failure of everything that is not made yet."""
+    error = insight_pb2.JobError(reason=reason, message=message, metadata={"job_id": job.job_id})
+    return Failure(error, max(0, job.requested_count - job.completed_count))
+
+
+@contextmanager
+def _request(name: str) -> Iterator[None]:
+    token = request_id.set(name)
+    try:
+        yield
+    finally:
+        request_id.reset(token)

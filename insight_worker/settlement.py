@@ -1,0 +1,185 @@
+"""The end of an attempt: the coins are charged or released, then the job is finished.
+
+Every step may run twice, because a worker may die after any of them: the reservation is the key of
+its charge and its release, and a later payment's request id is made of the job's id and the number of
+the try.
+"""
+
+from uuid import UUID, uuid5
+
+from google.protobuf.duration_pb2 import Duration
+
+from insight_worker.credits_client import CreditsClient
+from insight_worker.errors import PAYMENT_REFUSED, RELEASED_ALREADY, ReservationAlreadyCharged
+from insight_worker.jobs_client import JobsClient
+from insight_worker.lease import Lease
+from insight_worker.making import Failure
+from insight_worker.patience import Patience
+from insight_worker.structs import from_struct
+from protos.credit.v1 import credit_pb2
+from protos.insight.v1 import insight_pb2
+from servicekit.errors import ServiceError
+from servicekit.logs import business_event
+
+
+class Settlement:
+    """Settles one attempt of one job. The methods answer the job's outcome in lower case.
+
+    They raise StaleLease, AttemptAbandoned, and what the services answer that is not a way to settle.
+    """
+
+    def __init__(
+        self,
+        job: insight_pb2.Job,
+        jobs: JobsClient,
+        credits: CreditsClient,
+        lease: Lease,
+        patience: Patience,
+        payment_ttl_s: int,
+    ) -> None:
+        """Take the job as it was claimed; `payment_ttl_s` is how long a later payment holds its coins."""
+        self._job = job
+        self._jobs = jobs
+        self._credits = credits
+        self._lease = lease
+        self._patience = patience
+        self._payment_ttl_s = payment_ttl_s
+
+    def complete(self) -> str:
+        """All was made: charge and show it, unless somebody cancelled it in the last moment."""
+        if self._patience.call(self._lease.begin_settling):
+            return self._release_and_cancel()
+        return self._charge_and_finish(self._job.reservation_id)
+
+    def fail(self, failure: Failure) -> str:
+        """Something could not be made: release all, unless somebody cancelled it before."""
+        if self._patience.call(self._lease.begin_settling):
+            return self._release_and_cancel()
+        transaction_id = self._release(failure.error.reason)
+        if transaction_id:
+            return self._finish_completed(transaction_id)
+        return self._finish(
+            insight_pb2.JOB_STATE_FAILED, error=failure.error, failed_count=failure.failed_count
+        )
+
+    def cancel(self) -> str:
+        """Somebody cancelled it: release all."""
+        return self._release_and_cancel()
+
+    def pay_again(self, payment_attempt: int) -> str:
+        """The work is done and was not paid: reserve the price anew and charge it."""
+        try:
+            reservation = self._patience.call(lambda: self._reserve(payment_attempt))
+        except PAYMENT_REFUSED as error:
+            return self._payment_failed(error)
+        return self._charge_and_finish(reservation.reservation_id)
+
+    def _reserve(self, payment_attempt: int) -> credit_pb2.Reservation:
+        job = self._job
+        return self._credits.reserve(
+            credit_pb2.ReserveRequest(
+                user_id=job.user_id,
+                amount=job.price,
+                ttl=Duration(seconds=self._payment_ttl_s),
+                reference_type="job",
+                reference_id=job.job_id,
+                description=_description(job),
+                request_id=str(uuid5(UUID(job.job_id), f"payment-{payment_attempt}")),
+            )
+        )
+
+    def _charge_and_finish(self, reservation_id: str) -> str:
+        if not reservation_id:
+            return self._finish_completed("")  # A job that costs nothing.
+        try:
+            transaction_id = self._patience.call(lambda: self._charge(reservation_id))
+        except PAYMENT_REFUSED as error:
+            return self._payment_failed(error)
+        business_event(
+            "job_charged",
+            job_id=self._job.job_id,
+            user_id=self._job.user_id,
+            amount=self._job.price,
+            reservation_id=reservation_id,
+            transaction_id=transaction_id,
+        )
+        return self._finish_completed(transaction_id)
+
+    def _charge(self, reservation_id: str) -> str:
+        metadata = {"job_id": self._job.job_id, "kind": self._job.kind, "subject_id": self._job.subject_id}
+        try:
+            charged = self._credits.charge(reservation_id, _description(self._job), metadata)
+        except ReservationAlreadyCharged as error:
+            return error.metadata.get("transaction_id", "")
+        return charged.transaction.transaction_id
+
+    def _release_and_cancel(self) -> str:
+        transaction_id = self._release("cancelled")
+        if transaction_id:
+            return self._finish_completed(transaction_id)
+        return self._finish(insight_pb2.JOB_STATE_CANCELLED)
+
+    def _release(self, reason: str) -> str:
+        """Give the coins back. Answers a transaction when they were charged: by an attempt that had made
+        all and died before it could say so; then the job is completed after all.
+        """
+        reservation_id = self._job.reservation_id
+        if not reservation_id:
+            return ""
+        try:
+            self._patience.call(lambda: self._credits.release(reservation_id, reason))
+        except RELEASED_ALREADY:
+            pass
+        except ReservationAlreadyCharged as error:
+            return error.metadata.get("transaction_id", "")
+        business_event(
+            "job_released",
+            job_id=self._job.job_id,
+            user_id=self._job.user_id,
+            amount=self._job.price,
+            reservation_id=reservation_id,
+            reason=reason,
+        )
+        return ""
+
+    def _payment_failed(self, refusal: ServiceError) -> str:
+        error = insight_pb2.JobError(
+            reason=refusal.reason, message=refusal.message, metadata=refusal.metadata
+        )
+        outcome = self._finish(insight_pb2.JOB_STATE_PAYMENT_FAILED, error=error)
+        business_event(
+            "job_payment_failed",
+            job_id=self._job.job_id,
+            user_id=self._job.user_id,
+            amount=self._job.price,
+            reason=refusal.reason,
+        )
+        return outcome
+
+    def _finish_completed(self, transaction_id: str) -> str:
+        return self._finish(insight_pb2.JOB_STATE_COMPLETED, transaction_id=transaction_id or None)
+
+    def _finish(
+        self,
+        outcome: insight_pb2.JobState.ValueType,
+        *,
+        transaction_id: str | None = None,
+        error: insight_pb2.JobError | None = None,
+        failed_count: int = 0,
+    ) -> str:
+        request = insight_pb2.FinishJobRequest(
+            job_id=self._lease.job_id,
+            attempt=self._lease.attempt,
+            outcome=outcome,
+            transaction_id=transaction_id,
+            error=error,
+            failed_count=failed_count,
+        )
+        self._patience.call(lambda: self._jobs.finish(request))
+        return insight_pb2.JobState.Name(outcome).removeprefix("JOB_STATE_").lower()
+
+
+def _description(job: insight_pb2.Job) -> str:
+    """Answer what stands in the user's list of transactions."""
+    category = from_struct(job.params).get("category_id")
+    return f"Insights: {category or job.kind}"
