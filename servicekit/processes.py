@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from servicekit import die_with_parent
+from servicekit import die_with_parent, guardian
 
 #: How long a killed group may take to be gone; the kernel needs milliseconds.
 _KILL_TIMEOUT_S = 5.0
+#: How long children may take to stop after this process was killed.
+_ORPHAN_DEADLINE_S = 10.0
 _TAIL_BYTES_MAX = 64 * 1024
 
 T = TypeVar("T")
@@ -81,9 +83,11 @@ class Child:
     def start(self) -> None:
         """Start it. Raises OSError when the log cannot be written. A missing command is exit code 127."""
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        watch = _guardian()
         with self.log_path.open("ab") as log:
             log_fd = log.fileno()
             self._process = _in_lasting_thread(lambda: self._spawn(log_fd))
+        watch.add(self._process.pid, self.stop_signal)
         atexit.register(self.terminate)
 
     def wait(self, timeout_s: float) -> int | None:
@@ -119,6 +123,7 @@ class Child:
             # macOS answers EPERM for a group that has only zombies left.
             os.killpg(self.pid, signal.SIGKILL)
         self.wait(_KILL_TIMEOUT_S)
+        _guardian().remove(self.pid)
         atexit.unregister(self.terminate)
 
     def log_tail(self, lines: int = 20) -> list[str]:
@@ -192,8 +197,54 @@ class _LastingThread:
             self._work.get()()
 
 
+class _Guardian:
+    """The process that outlives this one, to kill what this one could not stop any more."""
+
+    def __init__(self) -> None:
+        """Start it in a session of its own, so that nothing that is meant for this process reaches it."""
+        command = [sys.executable, "-I", "-S", guardian.__file__, str(_ORPHAN_DEADLINE_S)]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            # Its output would keep a reader of this process's output waiting.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+        # Registered before the children are, so it runs after they have been stopped.
+        atexit.register(self._end)
+
+    def add(self, group: int, number: signal.Signals) -> None:
+        """Let no process of the group outlive this one."""
+        self._tell(f"+{group} {int(number)}")
+
+    def remove(self, group: int) -> None:
+        """Forget the group: it has ended."""
+        self._tell(f"-{group}")
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # Somebody killed it; the kernel's signal is left.
+            # One unbuffered write of a short line stays whole, also beside another thread's.
+            os.write(self._process.stdin.fileno(), f"{line}\n".encode())
+
+    def _end(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate(timeout=_KILL_TIMEOUT_S)
+
+
+_guardians: dict[int, _Guardian] = {}
 _lasting_threads: dict[int, _LastingThread] = {}
-_lasting_threads_lock = threading.Lock()
+_singletons_lock = threading.Lock()
+
+
+def _guardian() -> _Guardian:
+    """Answer this process's guardian. The lock closes the race of two threads that both start the first."""
+    with _singletons_lock:
+        guardian_of_this = _guardians.get(os.getpid()) or _Guardian()
+        _guardians[os.getpid()] = guardian_of_this
+    return guardian_of_this
 
 
 def _in_lasting_thread(function: Callable[[], T]) -> T:
@@ -204,7 +255,7 @@ def _in_lasting_thread(function: Callable[[], T]) -> T:
     """
     if threading.current_thread() is threading.main_thread():
         return function()
-    with _lasting_threads_lock:
+    with _singletons_lock:
         thread = _lasting_threads.get(os.getpid()) or _LastingThread()
         _lasting_threads[os.getpid()] = thread
     return thread.call(function)

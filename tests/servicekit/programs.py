@@ -78,8 +78,8 @@ def family() -> None:
 
 
 def parent() -> None:
-    """Start `serve` as a child that dies with this process, and wait."""
-    command = [sys.executable, "-m", __spec__.name, "serve", "child"]
+    """Start another program as a child that dies with this process, and wait."""
+    command = [sys.executable, "-m", __spec__.name, sys.argv[3], "child"]
     Child("child", command, dict(os.environ), Path(os.environ["NOTES_DIR"], "child.log")).start()
     time.sleep(_LONG_S)
 

@@ -91,7 +91,7 @@ def test_a_signal_to_the_group_of_the_parent_does_not_reach_the_child(make_child
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process about its parent's death")
 def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    parent = subprocess.Popen(program("parent", "parent"), env=program_env(tmp_path), cwd=ROOT)
+    parent = subprocess.Popen(program("parent", "parent", "serve"), env=program_env(tmp_path), cwd=ROOT)
     try:
         eventually(lambda: notes_of(tmp_path, "started"))
     finally:
@@ -100,6 +100,18 @@ def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 
     eventually(lambda: notes_of(tmp_path, "stopped") == ["child"])
     eventually(lambda: all_gone(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["stubborn", "family"])
+def test_what_does_not_stop_for_a_dead_parent_is_killed(tmp_path: Path, kind: str) -> None:
+    parent = subprocess.Popen(program("parent", "parent", kind), env=program_env(tmp_path), cwd=ROOT)
+    try:
+        eventually(lambda: "child" in notes_of(tmp_path, "started"))
+    finally:
+        parent.kill()
+        parent.wait(timeout=10)
+
+    eventually(lambda: all_gone(tmp_path), timeout_s=30)
 
 
 def test_a_child_outlives_the_thread_that_started_it(make_child: MakeChild, tmp_path: Path) -> None:

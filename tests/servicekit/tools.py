@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # its types are not among what we install
+import psutil
 
 ROOT = Path(__file__).parents[2]
 
