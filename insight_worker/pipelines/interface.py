@@ -43,7 +43,7 @@ class InsightResult:
     sentences: tuple[str, ...]
 
 
-class InsightFailed(Exception):  # noqa: N818  (a result as much as an exception: stages return it)
+class InsightFailed(Exception):
     """This insight type cannot be made of this chat; a stage returns it, it does not raise it.
 
     `reason` is machine-readable: NOT_ENOUGH_MESSAGES, NEEDS_TWO_AUTHORS, UNKNOWN_INSIGHT_TYPE. `metadata`
@@ -57,7 +57,7 @@ class InsightFailed(Exception):  # noqa: N818  (a result as much as an exception
         self.metadata: Mapping[str, str] = dict(metadata or {})
 
 
-class InvalidParams(Exception):  # noqa: N818  (named like the contract's reasons)
+class InvalidParams(Exception):
     """The job's params are not what the pipeline expects: no attempt can succeed."""
 
 
