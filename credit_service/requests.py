@@ -1,0 +1,191 @@
+"""Requests on the wire -> operations and queries of the ledger. Each raises `InvalidField` for what is wrong.
+
+Fields are checked in the order of the wire; the first that is wrong is named.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from google.protobuf.duration_pb2 import Duration
+
+from credit_service.ledger import (
+    MAX_AMOUNT,
+    Charge,
+    Extend,
+    Grant,
+    Release,
+    ReservationState,
+    Reserve,
+    TransactionType,
+)
+from credit_service.repository import TransactionFilter
+from protos.credit.v1 import credit_pb2
+from servicekit.pages import page_size
+from servicekit.validation import (
+    duration_field,
+    enum_field,
+    int_field,
+    metadata_field,
+    text_field,
+    time_field,
+    user_id_field,
+    uuid_field,
+)
+
+MIN_TTL = timedelta(seconds=1)
+MAX_TTL = timedelta(hours=24)
+MAX_TEXT_CHARS = 1_024
+MAX_REFERENCE_TYPE_CHARS = 64
+MAX_REFERENCE_ID_CHARS = 128
+
+_STATE_PREFIX = "RESERVATION_STATE_"
+_TYPE_PREFIX = "TRANSACTION_TYPE_"
+_STATES: Mapping[int, str] = {
+    credit_pb2.ReservationState.Value(_STATE_PREFIX + state): _STATE_PREFIX + state
+    for state in ReservationState
+}
+_TYPES: Mapping[int, str] = {
+    credit_pb2.TransactionType.Value(_TYPE_PREFIX + kind): _TYPE_PREFIX + kind for kind in TransactionType
+}
+_GRANTED = ("PURCHASE", "REFUND", "BONUS", "ADJUSTMENT")
+_GRANT_TYPES: Mapping[int, str] = {
+    number: name for number, name in _TYPES.items() if name.removeprefix(_TYPE_PREFIX) in _GRANTED
+}
+
+
+def grant(request: credit_pb2.GrantRequest) -> Grant:
+    """Read a Grant."""
+    return Grant(
+        user_id=user_id_field(request.user_id),
+        amount=int_field("amount", request.amount, 1, MAX_AMOUNT),
+        type=_type("type", request.type, _GRANT_TYPES),
+        description=_text("description", request.description),
+        metadata=metadata_field("metadata", request.metadata),
+        request_id=uuid_field("request_id", request.request_id),
+    )
+
+
+def reserve(request: credit_pb2.ReserveRequest) -> Reserve:
+    """Read a Reserve."""
+    return Reserve(
+        user_id=user_id_field(request.user_id),
+        amount=int_field("amount", request.amount, 1, MAX_AMOUNT),
+        ttl=_ttl(request.ttl) if request.HasField("ttl") else None,
+        reference_type=text_field(
+            "reference_type", request.reference_type, max_chars=MAX_REFERENCE_TYPE_CHARS
+        ),
+        reference_id=text_field("reference_id", request.reference_id, max_chars=MAX_REFERENCE_ID_CHARS),
+        description=_text("description", request.description),
+        metadata=metadata_field("metadata", request.metadata),
+        request_id=uuid_field("request_id", request.request_id),
+    )
+
+
+def charge(request: credit_pb2.ChargeRequest) -> Charge:
+    """Read a Charge."""
+    amount = request.amount if request.HasField("amount") else None
+    return Charge(
+        reservation_id=uuid_field("reservation_id", request.reservation_id),
+        amount=None if amount is None else int_field("amount", amount, 0, MAX_AMOUNT),
+        description=_text("description", request.description),
+        metadata=metadata_field("metadata", request.metadata),
+        request_id=_optional_id(request.request_id),
+    )
+
+
+def release(request: credit_pb2.ReleaseRequest) -> Release:
+    """Read a Release."""
+    return Release(
+        reservation_id=uuid_field("reservation_id", request.reservation_id),
+        reason=_text("reason", request.reason),
+        request_id=_optional_id(request.request_id),
+    )
+
+
+def extend(request: credit_pb2.ExtendRequest) -> Extend:
+    """Read an Extend."""
+    return Extend(
+        reservation_id=uuid_field("reservation_id", request.reservation_id),
+        ttl=_ttl(request.ttl),
+        request_id=uuid_field("request_id", request.request_id),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationsPage:
+    """Which reservations to list, and how many."""
+
+    user_id: str
+    states: frozenset[ReservationState]
+    size: int
+
+    def query(self) -> dict[str, object]:
+        """Answer what a page token belongs to: everything but the size of the page."""
+        return {"user_id": self.user_id, "states": sorted(self.states)}
+
+
+def reservations_page(request: credit_pb2.ListReservationsRequest) -> ReservationsPage:
+    """Read a ListReservations."""
+    return ReservationsPage(
+        user_id=user_id_field(request.user_id),
+        states=frozenset(
+            ReservationState(name.removeprefix(_STATE_PREFIX))
+            for name in _names("states", request.states, _STATES)
+        ),
+        size=page_size(request.page_size),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionsPage:
+    """Which transactions to list, and how many."""
+
+    user_id: str
+    wanted: TransactionFilter
+    size: int
+
+    def query(self) -> dict[str, object]:
+        """Answer what a page token belongs to: everything but the size of the page."""
+        wanted = self.wanted
+        return {
+            "user_id": self.user_id,
+            "types": sorted(wanted.types),
+            "from": wanted.from_time,
+            "to": wanted.to_time,
+        }
+
+
+def transactions_page(request: credit_pb2.ListTransactionsRequest) -> TransactionsPage:
+    """Read a ListTransactions."""
+    user_id = user_id_field(request.user_id)
+    types = frozenset(
+        TransactionType(name.removeprefix(_TYPE_PREFIX)) for name in _names("types", request.types, _TYPES)
+    )
+    wanted = TransactionFilter(types, _time(request, "from_time"), _time(request, "to_time"))
+    return TransactionsPage(user_id, wanted, page_size(request.page_size))
+
+
+def _names(field: str, values: Iterable[int], allowed: Mapping[int, str]) -> set[str]:
+    return {allowed[enum_field(field, value, allowed)] for value in values}
+
+
+def _type(field: str, value: int, allowed: Mapping[int, str]) -> TransactionType:
+    return TransactionType(allowed[enum_field(field, value, allowed)].removeprefix(_TYPE_PREFIX))
+
+
+def _text(field: str, value: str) -> str:
+    return text_field(field, value, max_chars=MAX_TEXT_CHARS)
+
+
+def _ttl(value: Duration) -> timedelta:
+    return duration_field("ttl", value, MIN_TTL, MAX_TTL)
+
+
+def _optional_id(value: str) -> UUID | None:
+    return uuid_field("request_id", value) if value else None
+
+
+def _time(request: credit_pb2.ListTransactionsRequest, field: str) -> datetime | None:
+    return time_field(field, getattr(request, field)) if request.HasField(field) else None  # type: ignore[arg-type]  # the stubs take literals only
