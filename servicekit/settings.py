@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -17,8 +18,9 @@ STORES_FILE = "stores.env"
 
 
 def data_dir() -> Path:
-    """Answer where embedded stores, logs and temporary files live."""
-    return Path(os.environ.get(DATA_DIR_VARIABLE) or DEFAULT_DATA_DIR)
+    """Answer where embedded stores, logs and temporary files live: the environment, ``.env``, the default."""
+    given = os.environ.get(DATA_DIR_VARIABLE) or dotenv_values(".env").get(DATA_DIR_VARIABLE)
+    return Path(given or DEFAULT_DATA_DIR)
 
 
 class KitSettings(BaseSettings):
