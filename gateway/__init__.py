@@ -1,0 +1,1 @@
+"""REST for apps: authentication, one error shape, and calls to the services behind. Owns no data."""

@@ -1,0 +1,70 @@
+"""The application: routes, layers around them, and what they share."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway import errors
+from gateway.auth import TokenVerifier
+from gateway.limits import Limits
+from gateway.openapi import operation_id
+from gateway.request_ids import RequestIds
+from gateway.routes import categories, chats, credits, health, insights, users
+from gateway.security_headers import SecurityHeaders
+from gateway.services import connected
+from gateway.settings import GatewaySettings
+from gateway.version import VERSION
+
+_DESCRIPTION = """
+People pay coins for AI work on their chats, and a coin leaves the account only when the work has succeeded.
+
+Every error has one shape, `{"error": {"code", "message", "details", "request_id"}}`; every answer carries
+`X-Request-ID`, the caller's if it sent one. Times are RFC 3339 in UTC, ids strings, coins numbers. Lists
+take `page_size` and `page_token`; an empty `next_page_token` is the end.
+"""
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    """Build the application. The services are connected when it starts, inside its event loop."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with connected(settings) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Holdfast",
+        summary="Coins for insights into chats",
+        description=_DESCRIPTION,
+        version=VERSION,
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+        redoc_url=None,
+        # A redirect would answer without a body in the one shape, and lose the body of a POST.
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.verifier = TokenVerifier(settings)
+    for part in (users, categories, credits, insights, chats, health):
+        app.include_router(part.router)
+    errors.install(app)
+    _add_layers(app, settings)
+    return app
+
+
+def _add_layers(app: FastAPI, settings: GatewaySettings) -> None:
+    """Put the layers around the routes; the last one added is the outermost."""
+    app.add_middleware(Limits, settings=settings)
+    if settings.gateway_cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.gateway_cors_origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Location", "Retry-After"],
+        )
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestIds)

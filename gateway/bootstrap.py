@@ -1,0 +1,109 @@
+"""Serving: the application on uvicorn, started on one socket and stopped gracefully."""
+
+import contextlib
+import errno
+import logging
+import math
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from gateway.app import create_app
+from gateway.settings import GatewaySettings
+from servicekit import ready
+from servicekit.logs import configure, get_logger
+
+log = get_logger(__name__)
+
+_BACKLOG = 1_024
+#: An idle connection is kept this long, so that a client's next request needs no new one.
+_KEEP_ALIVE_S = 30
+
+
+class PortInUse(Exception):
+    """The port is taken by another process."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn that says when it serves and leaves signals and exit codes to `serve`."""
+
+    def __init__(self, config: uvicorn.Config, serving: Callable[[], None]) -> None:
+        """Take what to call once connections are accepted."""
+        super().__init__(config)
+        self._serving = serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application and listen, then say so."""
+        await super().startup(sockets)
+        self._serving()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, with exit code 0: uvicorn would raise the signal again at the end."""
+        previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in previous:
+            signal.signal(number, self.handle_exit)
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def listen(settings: GatewaySettings) -> socket.socket:
+    """Answer a bound socket; raises `PortInUse`."""
+    family = socket.AF_INET6 if ":" in settings.bind_host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    # A port whose last connections still linger is free; one where somebody listens is not.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.bind_host, settings.gateway_port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise PortInUse(f"port {settings.gateway_port} is in use: set HOLDFAST_GATEWAY_PORT") from error
+    return listener
+
+
+def server_config(settings: GatewaySettings) -> uvicorn.Config:
+    """Answer how uvicorn runs the application."""
+    return uvicorn.Config(
+        create_app(settings),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        # Our own layer logs requests, and proxies' headers name nobody that we trust.
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=math.ceil(settings.drain_s),
+    )
+
+
+def serve(settings: GatewaySettings) -> int:
+    """Serve until SIGTERM or SIGINT and answer the process's exit code."""
+    configure(settings, "gateway")
+    # Its start and stop lines say what ours say.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        listener = listen(settings)
+    except PortInUse as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 1
+
+    def serving() -> None:
+        log.info("serving", port=listener.getsockname()[1])
+        ready.announce()
+
+    Server(server_config(settings), serving).run(sockets=[listener])
+    log.info("stopped")
+    return 0

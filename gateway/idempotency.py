@@ -1,0 +1,54 @@
+"""From the header Idempotency-Key to the request id that the services remember."""
+
+import re
+import uuid
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from gateway.auth import CurrentUser
+from gateway.errors import FieldRefused
+from servicekit.errors import InvalidField
+from servicekit.ids import uuid7
+from servicekit.validation import uuid_field
+
+HEADER = "Idempotency-Key"
+
+_NAMESPACE = uuid.UUID("5b0a3c0e-7f0c-5d0e-9c1b-3f6f0c8f2a51")
+_VISIBLE = re.compile(r"[!-~]{1,255}")
+
+
+def request_id_of(user_id: str, key: str | None) -> str:
+    """Answer the UUID that names one user's request; without a key a new one.
+
+    A UUID is taken as it is. Any other key becomes one together with the user, so that two users
+    who count their requests alike get different ids. Raises `FieldRefused` with 400.
+    """
+    if key is None:
+        return str(uuid7())
+    try:
+        return str(uuid_field(HEADER, key))
+    except InvalidField:
+        if not _VISIBLE.fullmatch(key):
+            problem = "must be a UUID or 1 to 255 visible ASCII characters"
+            raise FieldRefused(HEADER, problem, status=400) from None
+    return str(uuid.uuid5(_NAMESPACE, f"{len(user_id)}:{user_id}:{key}"))
+
+
+def _request_id(
+    user_id: CurrentUser,
+    key: Annotated[
+        str | None,
+        Header(
+            alias=HEADER,
+            description="Names this request: a UUID, or 1 to 255 visible characters. Repeating the request "
+            "under the same key does it once and answers as the first time.",
+            examples=["b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11"],
+        ),
+    ] = None,
+) -> str:
+    return request_id_of(user_id, key)
+
+
+#: The request id of a call that may be repeated.
+RequestId = Annotated[str, Depends(_request_id)]

@@ -1,0 +1,154 @@
+"""Bounds on every request: its head, its body, its pauses, and how many run at once."""
+
+import asyncio
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import FileTooLarge, Refused, refused_response
+from gateway.settings import GatewaySettings
+
+UPLOAD_PATH = "/api/chats/upload"
+
+#: What a multipart body may have around the file: boundaries, part headers, the other fields.
+MULTIPART_OVERHEAD_BYTES = 64 << 10
+#: A client that is still sending when it is refused reads the answer only if its bytes are taken
+#: for a while; these bound that while.
+_LINGER_S = 5.0
+_LINGER_IDLE_S = 1.0
+_LINGER_BYTES = 128 << 20
+#: Probes must not fail because the gateway is busy.
+_UNCOUNTED = ("/health",)
+
+
+class Limits:
+    """Refuses what is too large, too slow or too much."""
+
+    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+        """Take the app to protect and the bounds."""
+        self._app = app
+        self._settings = settings
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; everything but HTTP goes through untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        body = _Body(receive, self._limit(scope), self._settings.gateway_idle_timeout_s)
+        body.complete = not _has_body(headers)
+        answer = _Answer(body, send)
+        self._in_flight += 1
+        try:
+            self._admit(scope)
+            body.admit(headers)
+        except Refused as error:
+            await refused_response(error)(scope, receive, answer.send)
+        else:
+            await self._app(scope, body.receive, answer.send)
+        finally:
+            self._in_flight -= 1
+
+    def _limit(self, scope: Scope) -> "_BodyLimit":
+        if scope["path"] == UPLOAD_PATH:
+            file_max = self._settings.import_max_bytes
+            return _BodyLimit(file_max + MULTIPART_OVERHEAD_BYTES, FileTooLarge(file_max))
+        most = self._settings.gateway_body_max_bytes
+        message = f"the body is larger than the limit of {most} bytes"
+        return _BodyLimit(most, Refused(413, "BODY_TOO_LARGE", message, details={"limit": most}))
+
+    def _admit(self, scope: Scope) -> None:
+        settings = self._settings
+        if self._in_flight > settings.gateway_max_in_flight and not scope["path"].startswith(_UNCOUNTED):
+            raise Refused(503, "UNAVAILABLE", "too many requests are being served; try again")
+        size = len(scope["query_string"]) + len(scope.get("raw_path") or b"")
+        size += sum(len(name) + len(value) for name, value in scope["headers"])
+        if size > settings.gateway_head_max_bytes:
+            most = settings.gateway_head_max_bytes
+            message = f"path and headers are larger than the limit of {most} bytes"
+            raise Refused(431, "REQUEST_HEAD_TOO_LARGE", message, details={"limit": most})
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+class _BodyLimit:
+    """How many bytes a body may have, and the refusal of more."""
+
+    def __init__(self, most: int, refusal: Refused) -> None:
+        self.most = most
+        self.refusal = refusal
+
+
+class _Body:
+    """A request's body on its way in."""
+
+    def __init__(self, receive: Receive, limit: _BodyLimit, idle_timeout_s: float) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._idle_timeout_s = idle_timeout_s
+        self._size = 0
+        #: Whether all of it was read, or the client is gone.
+        self.complete = False
+
+    def admit(self, headers: Headers) -> None:
+        """Raise `Refused` for a body that says beforehand that it is too large."""
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length[:19]) > self._limit.most:
+            raise self._limit.refusal
+
+    async def receive(self) -> Message:
+        """Answer the next piece; raises `Refused` when it is too much or does not come."""
+        if self.complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._idle_timeout_s):
+                message = await self._receive()
+        except TimeoutError:
+            raise Refused(408, "REQUEST_TIMEOUT", "the body stopped coming; send it again") from None
+        self._take(message)
+        if self._size > self._limit.most:
+            raise self._limit.refusal
+        return message
+
+    async def linger(self) -> None:
+        """Take what the client still sends and throw it away, for a bounded while."""
+        until_s = time.monotonic() + _LINGER_S
+        self._size = 0
+        try:
+            while not self.complete and self._size < _LINGER_BYTES and time.monotonic() < until_s:
+                async with asyncio.timeout(_LINGER_IDLE_S):
+                    self._take(await self._receive())
+        except TimeoutError:
+            return
+
+    def _take(self, message: Message) -> None:
+        self._size += len(message.get("body", b""))
+        self.complete = message["type"] != "http.request" or not message.get("more_body", False)
+
+
+class _Answer:
+    """An answer that may come before the request's body was read.
+
+    Such an answer is sent in full, then the rest of the body is taken for a bounded while, then the
+    connection is closed: closing at once would reset it, and the client would lose the answer.
+    """
+
+    def __init__(self, body: _Body, send: Send) -> None:
+        self._body = body
+        self._send = send
+        self._early = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and not self._body.complete:
+            self._early = True
+            MutableHeaders(scope=message)["Connection"] = "close"
+        if not self._early or message["type"] != "http.response.body" or message.get("more_body", False):
+            await self._send(message)
+            return
+        await self._send({**message, "more_body": True})
+        await self._body.linger()
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,1 @@
+"""The endpoints, one module a subject. Each handler makes one call and turns its answer into JSON."""

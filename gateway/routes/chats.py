@@ -1,0 +1,142 @@
+"""Chats: upload, read, rename, delete, bring back."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from gateway import models, views
+from gateway.auth import CurrentUser
+from gateway.idempotency import RequestId
+from gateway.multipart import Upload
+from gateway.openapi import PageSize, PageToken, errors
+from gateway.services import Backends
+from gateway.settings import GatewaySettings
+from gateway.uploads import FIELDS, import_chat
+from protos.chat.v1 import chat_pb2
+
+router = APIRouter(prefix="/api/chats", tags=["chats"])
+
+#: The handler reads the body itself, so the document must be told what is in it.
+_UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "display_name": {"type": "string", "description": "at most 256 characters"},
+                        "format": {
+                            "type": "string",
+                            "enum": views.CHAT_FORMATS,
+                            "description": "absent: found out from the content",
+                        },
+                        "date_order": {
+                            "type": "string",
+                            "enum": views.DATE_ORDERS,
+                            "description": "which of two small numbers in a date is the day; "
+                            "absent: decided from the whole file",
+                        },
+                        "time_zone": {
+                            "type": "string",
+                            "description": "IANA name of the zone of the file's times",
+                            "examples": ["Europe/Berlin"],
+                        },
+                        "file": {
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "description": "the export; the last part, after the other fields",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/upload",
+    status_code=201,
+    responses=errors(400, 401, 404, 408, 409, 413),
+    openapi_extra=_UPLOAD_BODY,
+)
+async def upload_chat(
+    request: Request, user_id: CurrentUser, request_id: RequestId, services: Backends, response: Response
+) -> models.Chat:
+    """Store a chat export. All or nothing: a failed upload leaves no chat."""
+    settings: GatewaySettings = request.app.state.settings
+    upload = Upload(
+        request.headers.get("content-type", ""), request.stream(), FIELDS, settings.import_max_bytes
+    )
+    made = await import_chat(services, user_id, request_id, upload, settings.gateway_upload_timeout_s)
+    response.headers["Location"] = f"/api/chats/{made.chat_id}"
+    return views.chat(made)
+
+
+@router.get("", responses=errors(400, 401))
+async def list_chats(
+    user_id: CurrentUser, services: Backends, page_size: PageSize = 0, page_token: PageToken = ""
+) -> models.Chats:
+    """List the user's chats, newest first."""
+    request = chat_pb2.ListChatsRequest(user_id=user_id, page_size=page_size, page_token=page_token)
+    answer = await services.caller.call(services.chats.ListChats, request)
+    return models.Chats(
+        chats=[views.chat(row) for row in answer.chats], next_page_token=answer.next_page_token
+    )
+
+
+@router.get("/{chat_id}", responses=errors(400, 401, 404))
+async def get_chat(chat_id: str, user_id: CurrentUser, services: Backends) -> models.Chat:
+    """Answer one chat."""
+    request = chat_pb2.GetChatRequest(user_id=user_id, chat_id=chat_id)
+    return views.chat((await services.caller.call(services.chats.GetChat, request)).chat)
+
+
+@router.get("/{chat_id}/messages", responses=errors(400, 401, 404))
+async def list_messages(
+    chat_id: str,
+    user_id: CurrentUser,
+    services: Backends,
+    query: Annotated[str, Query(description="only messages that hold this text, case ignored")] = "",
+    author: Annotated[str, Query(description="only messages of this author, as written in the file")] = "",
+    page_size: PageSize = 0,
+    page_token: PageToken = "",
+) -> models.Messages:
+    """List or search the messages of a chat, in the order of the file."""
+    request = chat_pb2.ListMessagesRequest(
+        user_id=user_id,
+        chat_id=chat_id,
+        query=query,
+        author=author,
+        page_size=page_size,
+        page_token=page_token,
+    )
+    answer = await services.caller.call(services.chats.ListMessages, request)
+    return models.Messages(
+        messages=[views.message(row) for row in answer.messages], next_page_token=answer.next_page_token
+    )
+
+
+@router.delete("/{chat_id}", status_code=204, responses=errors(400, 401, 404))
+async def delete_chat(chat_id: str, user_id: CurrentUser, services: Backends) -> None:
+    """Delete a chat with all that belongs to it; it can be undeleted for a while."""
+    request = chat_pb2.DeleteChatRequest(user_id=user_id, chat_id=chat_id)
+    await services.caller.call(services.chats.DeleteChat, request)
+
+
+@router.post("/{chat_id}/undelete", responses=errors(400, 401, 404))
+async def undelete_chat(chat_id: str, user_id: CurrentUser, services: Backends) -> models.Chat:
+    """Bring a deleted chat back, within the retention time."""
+    request = chat_pb2.UndeleteChatRequest(user_id=user_id, chat_id=chat_id)
+    return views.chat((await services.caller.call(services.chats.UndeleteChat, request)).chat)
+
+
+@router.put("/{chat_id}/display-name", responses=errors(400, 401, 404, 413))
+async def rename_chat(
+    chat_id: str, name: models.RenameRequest, user_id: CurrentUser, services: Backends
+) -> models.Chat:
+    """Give a chat another name."""
+    request = chat_pb2.RenameChatRequest(user_id=user_id, chat_id=chat_id, display_name=name.display_name)
+    return views.chat((await services.caller.call(services.chats.RenameChat, request)).chat)

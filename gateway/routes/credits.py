@@ -1,0 +1,74 @@
+"""Coins: the balance, its history, and what can be bought."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import AwareDatetime
+
+from gateway import models, views
+from gateway.auth import CurrentUser
+from gateway.errors import FieldRefused
+from gateway.openapi import PageSize, PageToken, errors
+from gateway.services import Backends
+from protos.credit.v1 import credit_pb2
+from protos.payment.v1 import payment_pb2
+
+router = APIRouter(prefix="/api/credits", tags=["credits"])
+
+
+@router.get("/balance", responses=errors(401, 404))
+async def get_balance(user_id: CurrentUser, services: Backends) -> models.Balance:
+    """Answer the user's coins: owned, reserved, available. 404 for a user who never had any."""
+    request = credit_pb2.GetAccountRequest(user_id=user_id)
+    answer = await services.caller.call(services.credits.GetAccount, request)
+    return views.balance(answer.account)
+
+
+@router.get("/transactions", responses=errors(400, 401))
+async def list_transactions(
+    user_id: CurrentUser,
+    services: Backends,
+    type: Annotated[
+        list[models.TransactionType] | None, Query(description="only these types; may come several times")
+    ] = None,
+    from_time: Annotated[
+        AwareDatetime | None, Query(description="only at or after this instant (RFC 3339)")
+    ] = None,
+    to_time: Annotated[AwareDatetime | None, Query(description="only before this instant (RFC 3339)")] = None,
+    page_size: PageSize = 0,
+    page_token: PageToken = "",
+) -> models.Transactions:
+    """List what changed the balance, newest first."""
+    request = credit_pb2.ListTransactionsRequest(
+        user_id=user_id,
+        types=[views.transaction_type(name) for name in type or ()],
+        from_time=_timestamp("from_time", from_time),
+        to_time=_timestamp("to_time", to_time),
+        page_size=page_size,
+        page_token=page_token,
+    )
+    answer = await services.caller.call(services.credits.ListTransactions, request)
+    return models.Transactions(
+        transactions=[views.transaction(row) for row in answer.transactions],
+        next_page_token=answer.next_page_token,
+    )
+
+
+@router.get("/packages", responses=errors())
+async def list_packages(services: Backends) -> models.Packages:
+    """List the coin packages on sale, smallest first."""
+    answer = await services.caller.call(services.payments.ListPackages, payment_pb2.ListPackagesRequest())
+    return models.Packages(packages=[views.package(row) for row in answer.packages])
+
+
+def _timestamp(field: str, value: datetime | None) -> Timestamp | None:
+    if value is None:
+        return None
+    timestamp = Timestamp()
+    try:
+        timestamp.FromDatetime(value.astimezone(UTC))
+    except (OverflowError, ValueError):
+        raise FieldRefused(field, "must be of the years 1 to 9999", status=400) from None
+    return timestamp

@@ -1,0 +1,74 @@
+"""What operators and machines ask: is it up, how full are the pools, what is this."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+from grpc_health.v1 import health_pb2
+
+from gateway import models, views
+from gateway.openapi import errors
+from gateway.services import Backends, Peer
+from gateway.settings import GatewaySettings
+from gateway.version import VERSION
+from protos.ops.v1 import ops_pb2
+from servicekit.errors import ServiceError
+from servicekit.grpc_clients import Caller
+
+router = APIRouter(tags=["operations"])
+
+SERVING, NOT_SERVING, UNREACHABLE = "SERVING", "NOT_SERVING", "UNREACHABLE"
+
+
+@router.get(
+    "/health",
+    responses={503: {"model": models.Health, "description": "One does not serve; the body says which"}},
+)
+async def get_health(request: Request, services: Backends, response: Response) -> models.Health:
+    """Answer 200 only when both services serve; 503 has the same body, with each one's state."""
+    settings: GatewaySettings = request.app.state.settings
+    states = await asyncio.gather(
+        *(_peer_health(services.caller, peer, settings.gateway_health_timeout_s) for peer in services.peers)
+    )
+    status = SERVING if all(state.status == SERVING for state in states) else NOT_SERVING
+    if status != SERVING:
+        response.status_code = 503
+        response.headers["Retry-After"] = "1"
+    named = {peer.name: state for peer, state in zip(services.peers, states, strict=True)}
+    return models.Health(status=status, services=named)
+
+
+async def _peer_health(caller: Caller, peer: Peer, timeout_s: float) -> models.ServiceHealth:
+    names = peer.grpc_services
+    states = await asyncio.gather(*(_state(caller, peer, name, timeout_s) for name in names))
+    # The worst one is the whole one's: SERVING needs all.
+    status = next((state for state in (UNREACHABLE, NOT_SERVING) if state in states), SERVING)
+    return models.ServiceHealth(status=status, services=dict(zip(names, states, strict=True)))
+
+
+async def _state(caller: Caller, peer: Peer, name: str, timeout_s: float) -> str:
+    request = health_pb2.HealthCheckRequest(service=name)
+    try:
+        answer = await caller.call(peer.health.Check, request, timeout_s=timeout_s)
+    except ServiceError as error:
+        # A server that runs and does not know the name cannot serve it.
+        return NOT_SERVING if error.reason == "NOT_FOUND" else UNREACHABLE
+    return SERVING if answer.status == health_pb2.HealthCheckResponse.SERVING else NOT_SERVING
+
+
+@router.get("/health/db-pool", responses=errors())
+async def get_pools(request: Request, services: Backends) -> models.Pools:
+    """Answer the state of each service's database connection pool."""
+    settings: GatewaySettings = request.app.state.settings
+    timeout_s = settings.gateway_health_timeout_s
+    asked = (
+        services.caller.call(peer.ops.GetPoolStatus, ops_pb2.GetPoolStatusRequest(), timeout_s=timeout_s)
+        for peer in services.peers
+    )
+    return models.Pools(pools=[views.pool(answer) for answer in await asyncio.gather(*asked)])
+
+
+@router.get("/")
+async def get_root() -> models.Root:
+    """Answer what this is and where to go on."""
+    links = {"openapi": "/openapi.json", "docs": "/docs", "health": "/health"}
+    return models.Root(name="Holdfast", version=VERSION, links=links)

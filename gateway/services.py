@@ -1,0 +1,76 @@
+"""The services behind the gateway: a channel each, their stubs, calls with a timeout and typed errors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, cast
+
+import grpc.aio
+from fastapi import Depends, Request
+from grpc_health.v1 import health_pb2_grpc
+
+from gateway.errors import KNOWN
+from gateway.settings import GatewaySettings
+from protos.chat.v1 import chat_pb2_grpc
+from protos.credit.v1 import credit_pb2_grpc
+from protos.insight.v1 import insight_pb2_grpc
+from protos.ops.v1 import ops_pb2_grpc
+from protos.payment.v1 import payment_pb2_grpc
+from servicekit.grpc_clients import Caller, aio_channel
+
+
+class Peer:
+    """One service as an operator sees it: is it healthy, how full is its pool."""
+
+    def __init__(self, name: str, grpc_services: tuple[str, ...], channel: grpc.aio.Channel) -> None:
+        """Take the process's name and the gRPC services that the gateway needs of it."""
+        self.name = name
+        self.grpc_services = grpc_services
+        # The health package publishes no types.
+        self.health: Any = health_pb2_grpc.HealthStub(channel)
+        self.ops = ops_pb2_grpc.OpsServiceStub(channel)
+
+
+class Services:
+    """Stubs on two channels. Make it inside the running event loop, and close it there."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        """Open the channels; nothing is connected before the first call."""
+        self._credit = aio_channel(settings.credit_target, settings)
+        self._chat = aio_channel(settings.chat_target, settings)
+        self.caller = Caller(settings, KNOWN)
+        self.credits = credit_pb2_grpc.CreditServiceStub(self._credit)
+        self.payments = payment_pb2_grpc.PaymentServiceStub(self._credit)
+        self.users = chat_pb2_grpc.UserServiceStub(self._chat)
+        self.chats = chat_pb2_grpc.ChatServiceStub(self._chat)
+        self.insights = insight_pb2_grpc.InsightServiceStub(self._chat)
+        self.peers = (
+            Peer("credit_service", ("credit.v1.CreditService", "payment.v1.PaymentService"), self._credit),
+            Peer(
+                "chat_service",
+                ("chat.v1.UserService", "chat.v1.ChatService", "insight.v1.InsightService"),
+                self._chat,
+            ),
+        )
+
+    async def close(self) -> None:
+        """Close the channels; calls that still run are cancelled."""
+        await self._credit.close(None)
+        await self._chat.close(None)
+
+
+@asynccontextmanager
+async def connected(settings: GatewaySettings) -> AsyncIterator[Services]:
+    """Hold the services open; channels belong to the event loop that made them."""
+    services = Services(settings)
+    try:
+        yield services
+    finally:
+        await services.close()
+
+
+async def _current(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+#: The services, in a route's parameters.
+Backends = Annotated[Services, Depends(_current)]

@@ -1,0 +1,114 @@
+"""Settings of the gateway: environment variables with the prefix ``HOLDFAST_``."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from servicekit.settings import KitSettings
+
+#: Signs tokens on a developer's machine. Everybody knows it, so production refuses it.
+DEVELOPMENT_SECRET = "development-secret-that-everybody-knows"  # noqa: S105  # refused in production
+
+_SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
+_KEY_ALGORITHMS = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+#: RFC 7518 wants a secret at least as long as the hash.
+_MIN_SECRET_BYTES = 32
+
+_List = Annotated[tuple[str, ...], NoDecode]
+
+
+class GatewaySettings(KitSettings):
+    """What the gateway can be told. Lists are written with commas."""
+
+    gateway_port: int = Field(8000, ge=0, le=65_535, description="port of the gateway; 0 takes a free one")
+    credit_port: int = Field(50051, ge=0, le=65_535, description="port of credit_service")
+    credit_target: str = Field(
+        "", description="where credit_service is, host:port; empty: this machine at its port"
+    )
+    chat_port: int = Field(50052, ge=0, le=65_535, description="port of chat_service")
+    chat_target: str = Field(
+        "", description="where chat_service is, host:port; empty: this machine at its port"
+    )
+
+    jwt_algorithms: _List = Field(
+        (), description="accepted algorithms; empty: HS256 with a secret, RS256 and ES256 with a JWKS"
+    )
+    jwt_secret: SecretStr = Field(
+        SecretStr(""), description="HS256 secret of at least 32 bytes; empty: the development one, or a JWKS"
+    )
+    jwt_jwks_url: str = Field("", description="where the identity provider publishes its keys")
+    jwt_jwks_file: Path | None = Field(None, description="the same as a file, read at the start")
+    jwt_jwks_lifespan_s: float = Field(300.0, gt=0, description="age at which fetched keys are fetched again")
+    jwt_jwks_cooldown_s: float = Field(
+        30.0, ge=0, description="least time between two fetches for key ids that nobody knows"
+    )
+    jwt_jwks_timeout_s: float = Field(5.0, gt=0, description="longest that fetching the keys may take")
+    jwt_issuer: str = Field("holdfast", min_length=1, description="who must have issued a token")
+    jwt_audience: str = Field("holdfast", min_length=1, description="whom a token must be for")
+    jwt_leeway_s: float = Field(0.0, ge=0, le=300, description="by how much the issuer's clock may differ")
+
+    import_max_bytes: int = Field(64 << 20, gt=0, description="largest file that can be uploaded")
+    gateway_upload_timeout_s: float = Field(
+        720.0, gt=0, description="longest that an upload may take, reading and storing the file included"
+    )
+    gateway_body_max_bytes: int = Field(64 << 10, gt=0, description="largest body of any other request")
+    gateway_head_max_bytes: int = Field(32 << 10, gt=0, description="largest request line with all headers")
+    gateway_idle_timeout_s: float = Field(20.0, gt=0, description="longest pause in a request's body")
+    gateway_max_in_flight: int = Field(
+        1_000, gt=0, description="requests served at once; more are UNAVAILABLE"
+    )
+    gateway_health_timeout_s: float = Field(1.0, gt=0, description="longest wait for a service's health")
+    gateway_cors_origins: _List = Field((), description="web origins that may call from a browser")
+
+    @field_validator("jwt_algorithms", "gateway_cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @model_validator(mode="after")
+    def _services_on_this_machine(self) -> Self:
+        self.credit_target = self.credit_target or f"127.0.0.1:{self.credit_port}"
+        self.chat_target = self.chat_target or f"127.0.0.1:{self.chat_port}"
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_key(self) -> Self:
+        """A public key must never be taken for a secret: the algorithms are all of one kind."""
+        if self.jwt_jwks_url and self.jwt_jwks_file:
+            raise ValueError("set HOLDFAST_JWT_JWKS_URL or HOLDFAST_JWT_JWKS_FILE, not both")
+        fitting = _KEY_ALGORITHMS if self.uses_jwks else _SECRET_ALGORITHMS
+        default = ("RS256", "ES256") if self.uses_jwks else ("HS256",)
+        self.jwt_algorithms = self.jwt_algorithms or default
+        wrong = [name for name in self.jwt_algorithms if name not in fitting]
+        if wrong:
+            kind = "a JWKS" if self.uses_jwks else "a secret"
+            raise ValueError(f"HOLDFAST_JWT_ALGORITHMS: {', '.join(wrong)} cannot be used with {kind}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_secret_that_is_one(self) -> Self:
+        if self.uses_jwks:
+            return self
+        given = self.jwt_secret.get_secret_value() or DEVELOPMENT_SECRET
+        if self.environment == "production" and given.startswith("development-"):
+            raise ValueError("HOLDFAST_JWT_SECRET, HOLDFAST_JWT_JWKS_URL or _FILE must be set in production")
+        if len(given.encode()) < _MIN_SECRET_BYTES:
+            raise ValueError(f"HOLDFAST_JWT_SECRET must have at least {_MIN_SECRET_BYTES} bytes")
+        self.jwt_secret = SecretStr(given)
+        return self
+
+    @property
+    def uses_jwks(self) -> bool:
+        """Whether tokens are checked with an identity provider's public keys."""
+        return bool(self.jwt_jwks_url or self.jwt_jwks_file)
+
+    @property
+    def accepts_development_tokens(self) -> bool:
+        """Whether `python -m gateway token` can make tokens that this gateway takes."""
+        return not self.uses_jwks and self.jwt_secret.get_secret_value() == DEVELOPMENT_SECRET

@@ -1,0 +1,95 @@
+"""An uploaded chat export, streamed from the request straight into chat_service.
+
+Backpressure goes all the way: the next piece of the body is read only after the last one was
+taken by the service's flow control, so memory does not grow with the file.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from gateway.errors import FieldRefused
+from gateway.multipart import Upload
+from gateway.services import Services
+from gateway.views import enum_value
+from protos.chat.v1 import chat_pb2
+
+#: The parts of the form besides the file; all optional, all before it.
+FIELDS = frozenset({"display_name", "format", "date_order", "time_zone"})
+
+#: The service takes chunks of at most 1 MiB; a server might hand over more at once.
+_MAX_CHUNK_BYTES = 1 << 20
+
+
+async def import_chat(
+    services: Services, user_id: str, request_id: str, upload: Upload, timeout_s: float
+) -> chat_pb2.Chat:
+    """Stream the upload into chat_service and answer the chat that was made.
+
+    A body that is broken, too large, too slow or cut off cancels the import before it is finished,
+    and chat_service keeps nothing of it. Raises `Refused` and `ServiceError`.
+    """
+    await upload.read_fields()
+    header = _header(user_id, request_id, upload)
+    requests = _requests(header, upload)
+    stub: Any = services.chats.ImportChat
+
+    async def send(parts: AsyncIterator[chat_pb2.ImportChatRequest], **arguments: Any) -> Any:
+        return await _send(stub(**arguments), parts)
+
+    async with contextlib.aclosing(requests):
+        response: chat_pb2.ImportChatResponse = await services.caller.call(
+            send, requests, timeout_s=timeout_s
+        )
+    return response.chat
+
+
+async def _send(call: Any, parts: AsyncIterator[chat_pb2.ImportChatRequest]) -> Any:
+    """Write the parts to a client-streaming call and answer its response.
+
+    The parts are written here and not given to the stub, which would hide what reading them raised.
+    """
+    try:
+        # A service that answers early closes the stream under a write; its answer says why.
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            async for part in parts:
+                await call.write(part)
+            await call.done_writing()
+        return await call
+    finally:
+        call.cancel()
+
+
+async def _requests(
+    header: chat_pb2.ImportChatHeader, upload: Upload
+) -> AsyncGenerator[chat_pb2.ImportChatRequest]:
+    yield chat_pb2.ImportChatRequest(header=header)
+    async for data in upload.chunks():
+        for start in range(0, len(data), _MAX_CHUNK_BYTES):
+            yield chat_pb2.ImportChatRequest(chunk=data[start : start + _MAX_CHUNK_BYTES])
+
+
+def _header(user_id: str, request_id: str, upload: Upload) -> chat_pb2.ImportChatHeader:
+    fields = upload.fields
+    return chat_pb2.ImportChatHeader(
+        user_id=user_id,
+        file_name=upload.file_name,
+        display_name=fields.get("display_name", ""),
+        format=_enum(chat_pb2.ChatFormat, "CHAT_FORMAT_", "format", fields),
+        date_order=_enum(chat_pb2.DateOrder, "DATE_ORDER_", "date_order", fields),
+        time_zone=fields.get("time_zone", ""),
+        request_id=request_id,
+    )
+
+
+def _enum(enum: Any, prefix: str, field: str, fields: dict[str, str]) -> Any:
+    """Answer the enum value that a field names without its prefix; empty or absent is unspecified."""
+    given = fields.get(field, "")
+    try:
+        return enum_value(enum, prefix, given)
+    except ValueError as error:
+        raise FieldRefused(field, str(error)) from None
