@@ -7,6 +7,7 @@ import uvloop
 from pydantic import ValidationError
 
 from chat_service import bootstrap
+from chat_service.catalogue.file import CatalogueError
 from chat_service.settings import ChatSettings
 from servicekit import grpc_server, logs
 
@@ -25,9 +26,17 @@ def main(arguments: list[str]) -> int:
         return 2
     logs.configure(settings, "chat_service")
     if command == "migrate":
-        bootstrap.migrate(settings)
-        return 0
+        return _migrate(settings)
     return uvloop.run(_serve(settings))
+
+
+def _migrate(settings: ChatSettings) -> int:
+    try:
+        bootstrap.migrate(settings)
+    except CatalogueError as error:
+        print(f"chat_service: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 async def _serve(settings: ChatSettings) -> int:

@@ -7,10 +7,22 @@ from pathlib import Path
 
 import grpc.aio
 
+from chat_service.belongings import JobsAndInsights
+from chat_service.catalogue.load import load_catalogue
+from chat_service.chats.belongings import Belongings
+from chat_service.chats.purge import Purge
+from chat_service.chats.service import ChatService
+from chat_service.chats.servicer import ChatServicer
 from chat_service.core import Core, Servicer
 from chat_service.errors import FROM_CREDIT
+from chat_service.imports.service import ImportService
+from chat_service.imports.servicer import ImportServicer
+from chat_service.jobs.bootstrap import build as build_jobs
 from chat_service.ops import OpsServicer
 from chat_service.settings import ChatSettings
+from chat_service.users.service import UserService
+from chat_service.users.servicer import UserServicer
+from protos.chat.v1 import chat_pb2_grpc
 from protos.credit.v1 import credit_pb2_grpc
 from protos.ops.v1 import ops_pb2_grpc
 from servicekit.database import async_engine, check_database, session_factory
@@ -40,7 +52,10 @@ def build(settings: ChatSettings) -> App:
     """Build the service inside the running event loop; nothing connects before it is needed."""
     channel = aio_channel(settings.credit_target, settings)
     core = _core(settings, channel)
-    servicers = [_ops(core)]
+    jobs = build_jobs(core)
+    belongings = JobsAndInsights(jobs.settle)
+    purge = Purge(core.sessions, belongings, settings.chat_purge_interval_s)
+    servicers = [_users(core), _chats(core, belongings), *jobs.servicers, _ops(core)]
     spec = ServerSpec(
         name="chat_service",
         settings=settings,
@@ -48,14 +63,18 @@ def build(settings: ChatSettings) -> App:
         port_variable="HOLDFAST_CHAT_PORT",
         register=partial(_register, servicers),
         check=partial(check_database, core.engine),
-        background=(),
+        background=(purge.run, *jobs.background),
     )
     return App(spec, core, channel)
 
 
 def migrate(settings: ChatSettings) -> None:
-    """Bring the database to the newest schema and load the catalogue; safe to run in many copies at once."""
+    """Bring the database to the newest schema and load the catalogue; safe to run in many copies at once.
+
+    Raises `CatalogueError` when the catalogue's file is wrong.
+    """
     upgrade(settings.chat_database_url, MIGRATIONS)
+    load_catalogue(settings.chat_database_url, settings.chat_catalogue_file)
 
 
 def _core(settings: ChatSettings, channel: grpc.aio.Channel) -> Core:
@@ -68,6 +87,17 @@ def _core(settings: ChatSettings, channel: grpc.aio.Channel) -> Core:
         credit=credit_pb2_grpc.CreditServiceStub(channel),
         caller=Caller(settings, FROM_CREDIT),
     )
+
+
+def _users(core: Core) -> Servicer:
+    servicer = UserServicer(UserService(core))
+    return Servicer("chat.v1.UserService", partial(chat_pb2_grpc.add_UserServiceServicer_to_server, servicer))
+
+
+def _chats(core: Core, belongings: Belongings) -> Servicer:
+    service = ChatService(core.sessions, belongings, core.settings.retention)
+    servicer = ChatServicer(service, ImportServicer(core, ImportService(core)), core.pages)
+    return Servicer("chat.v1.ChatService", partial(chat_pb2_grpc.add_ChatServiceServicer_to_server, servicer))
 
 
 def _ops(core: Core) -> Servicer:

@@ -21,16 +21,14 @@ class App(Protocol):
     def spec(self) -> ServerSpec:
         """What is served."""
 
-    async def close(self) -> None:
-        """Give back what the service holds."""
-
 
 class ServedApp:
     """A running server. A context manager; `target` is where clients find it."""
 
-    def __init__(self, build: Callable[[], App]) -> None:
-        """Take what builds the app; it is called on the server's own event loop."""
+    def __init__(self, build: Callable[[], App], close: Callable[[Any], Awaitable[None]]) -> None:
+        """Take what builds the app and what closes it; both are called on the server's own event loop."""
         self._build = build
+        self._close = close
         self._started: Future[int] = Future()
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -71,4 +69,4 @@ class ServedApp:
         self._started.set_result(server.port)
         await self._stop.wait()
         await server.stop()
-        await self.app.close()
+        await self._close(self.app)

@@ -18,7 +18,7 @@ class Category(Base):
     #: Coins that unlocking it for one chat costs.
     price: Mapped[int] = mapped_column(BigInteger)
     #: Which pipeline makes its insights, such as "chat_insights".
-    job_kind: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(64))
     #: Its place in the list.
     position: Mapped[int]
     #: False once it has vanished from the file: jobs and insights still name it.

@@ -9,9 +9,11 @@ import pytest
 
 from chat_service import bootstrap
 from chat_service.settings import ChatSettings
+from credit_service import __main__ as credit_main
 from credit_service import bootstrap as credit_bootstrap
 from credit_service.settings import CreditSettings
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
+from servicekit.migrations import upgrade
 from tests.served import ServedApp
 
 Connection = psycopg2.extensions.connection
@@ -22,8 +24,8 @@ def credit_target(postgres: EmbeddedPostgres) -> Iterator[str]:
     """Where a running credit_service is, with an own database."""
     postgres.create_database("credit")
     settings = CreditSettings(credit_port=0, credit_database_url=postgres.url("credit"), drain_s=1.0)
-    credit_bootstrap.migrate(settings)
-    with ServedApp(lambda: credit_bootstrap.build(settings)) as served:
+    upgrade(settings.credit_database_url, credit_main.MIGRATIONS)
+    with ServedApp(lambda: credit_bootstrap.build(settings), lambda app: app.engine.dispose()) as served:
         yield served.target
 
 
@@ -48,7 +50,7 @@ def chat_settings(
 @pytest.fixture(scope="session")
 def chat_app(chat_settings: ChatSettings) -> Iterator[ServedApp]:
     """The running server; `chat_app.app.core` has its parts, which live on its event loop."""
-    with ServedApp(lambda: bootstrap.build(chat_settings)) as served:
+    with ServedApp(lambda: bootstrap.build(chat_settings), bootstrap.App.close) as served:
         yield served
 
 

@@ -102,7 +102,7 @@ def _catalogue() -> None:
         sa.Column("title", sa.String(256), nullable=False),
         sa.Column("description", sa.Text, nullable=False),
         sa.Column("price", sa.BigInteger, nullable=False),
-        sa.Column("job_kind", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(64), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("active", sa.Boolean, nullable=False),
         sa.CheckConstraint("price >= 1", name=op.f("ck_categories_price_positive")),

@@ -1,0 +1,50 @@
+"""What is known about a chat once its messages have gone by."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from operator import attrgetter
+
+from chat_service.parsers import ParsedMessage
+
+MAX_PARTICIPANTS = 1_000
+#: So much of names fits into an answer, however long a hostile file makes them.
+MAX_NAME_CHARS = 65_536
+
+_author = attrgetter("author")
+_time = attrgetter("sent_local_time")
+
+
+class Tally:
+    """Counts messages and authors and remembers the earliest and the latest time."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.message_count = 0
+        self.first = datetime.max  # noqa: DTZ901  # the file has no zone
+        self.last = datetime.min  # noqa: DTZ901  # the same
+        self._authors: Counter[str | None] = Counter()
+
+    def add(self, messages: Sequence[ParsedMessage]) -> None:
+        """Take messages in; an empty sequence changes nothing."""
+        self.message_count += len(messages)
+        self._authors.update(map(_author, messages))
+        self.first = min(self.first, min(map(_time, messages), default=self.first))
+        self.last = max(self.last, max(map(_time, messages), default=self.last))
+
+    @property
+    def participant_count(self) -> int:
+        """Different authors; system lines have none."""
+        return len(self._authors) - (None in self._authors)
+
+    def participants(self) -> list[tuple[str, int]]:
+        """Answer names and their numbers of messages, most first, cut where they are too many or too long."""
+        authors = [(name, count) for name, count in self._authors.items() if name is not None]
+        authors.sort(key=lambda author: (-author[1], author[0]))
+        shown, chars = [], 0
+        for name, count in authors[:MAX_PARTICIPANTS]:
+            chars += len(name)
+            if chars > MAX_NAME_CHARS:
+                break
+            shown.append((name, count))
+        return shown
