@@ -32,7 +32,7 @@ class JobRunner:
     def __init__(self, clients: Clients, pipelines: Mapping[str, Pipeline], settings: WorkerSettings) -> None:
         """Take the process's clients and the pipelines by job kind."""
         self._clients = clients
-        self._pipelines = pipelines
+        self.pipelines = pipelines
         self._settings = settings
 
     def run(self, job_id: str) -> None:
@@ -117,7 +117,7 @@ class JobRunner:
         return settlement.fail(failure) if failure else settlement.complete()
 
     def _make(self, job: insight_pb2.Job, lease: Lease, patience: Patience) -> Failure | None:
-        pipeline = self._pipelines.get(job.kind)
+        pipeline = self.pipelines.get(job.kind)
         if pipeline is None:
             return _failure("UNKNOWN_JOB_KIND", f"no pipeline makes {job.kind}", job)
         params = from_struct(job.params)
