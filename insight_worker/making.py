@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from insight_worker.context import StageContext
 from insight_worker.errors import AttemptAbandoned, JobCancelled
+from insight_worker.failures import Failure, Tally, job_error
 from insight_worker.jobs_client import JobsClient, step_names
 from insight_worker.lease import Lease
 from insight_worker.patience import Patience
@@ -21,12 +21,8 @@ _log = get_logger(__name__)
 _PASSED_ON = (JobCancelled, AttemptAbandoned, ServiceError)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why the job cannot succeed, and how many results could not be made."""
-
-    error: insight_pb2.JobError
-    failed_count: int
+#: What chat_service takes as the name of a stage.
+_MAX_TITLE_CHARS = 128
 
 
 class Making:
@@ -39,13 +35,15 @@ class Making:
         jobs: JobsClient,
         lease: Lease,
         patience: Patience,
+        tally: Tally,
     ) -> None:
-        """Take the job's stages in their order."""
+        """Take the job's stages in their order; `tally` counts what is saved."""
         self._stages = stages
         self._context = context
         self._jobs = jobs
         self._lease = lease
         self._patience = patience
+        self._tally = tally
 
     def run(self) -> Failure | None:
         """Make what is left; answer the first failure, after which nothing more is made.
@@ -134,6 +132,7 @@ class Making:
             sentences=result.sentences,
         )
         response = self._patience.call(lambda: self._jobs.save_insight(request))
+        self._tally.count_saved()
         self._lease.note(response.cancelled)
 
     def _report(self, done: int) -> None:
@@ -146,7 +145,7 @@ class Making:
         return insight_pb2.JobProgress(
             stage_index=done,
             stage_count=count,
-            stage_name=self._stages[done].title if done < count else "",
+            stage_name=self._stages[done].title[:_MAX_TITLE_CHARS] if done < count else "",
             percent=100 * done // count if count else 100,
         )
 
@@ -168,13 +167,10 @@ def _first_failure(results: Mapping[str, InsightResult | InsightFailed]) -> Fail
         return None
     insight_type_id, first = next(iter(failed.items()))
     metadata = {"insight_type_id": insight_type_id, **first.metadata}
-    error = insight_pb2.JobError(reason=first.reason, message=first.message, metadata=metadata)
-    return Failure(error, len(failed))
+    return Failure(job_error(first.reason, first.message, metadata), len(failed))
 
 
 def _defect(stage: Stage) -> Failure:
     """Answer a failure that says nothing of what was raised: the log has it."""
-    error = insight_pb2.JobError(
-        reason="INTERNAL", message="an insight could not be made", metadata={"stage": stage.name}
-    )
+    error = job_error("INTERNAL", "an insight could not be made", {"stage": stage.name})
     return Failure(error, max(1, len(stage.produces)))

@@ -10,8 +10,9 @@ from structlog.contextvars import bound_contextvars
 from insight_worker.clients import Clients
 from insight_worker.context import StageContext
 from insight_worker.errors import AttemptAbandoned, ChatNotFound, JobCancelled, StaleLease
+from insight_worker.failures import Failure, Tally, job_error
 from insight_worker.lease import Lease
-from insight_worker.making import Failure, Making
+from insight_worker.making import Making
 from insight_worker.patience import Patience
 from insight_worker.pipelines.interface import InvalidParams, Pipeline
 from insight_worker.reservation import ReservationKeeper
@@ -55,7 +56,7 @@ class JobRunner:
 
     def _run_claimed(self, claim: insight_pb2.ClaimJobResponse) -> None:
         started, lease = time.monotonic(), self._lease(claim)
-        outcome = "interrupted"
+        outcome = "crashed"
         try:
             with lease:
                 outcome = self._attempt(claim, lease)
@@ -70,6 +71,7 @@ class JobRunner:
             outcome = "broken"
             _log.exception("attempt broken", reason=error.reason)
         except Interrupt as interrupt:
+            outcome = "interrupted"
             _log.warning("attempt interrupted", by=type(interrupt).__name__, given_up=lease.give_up())
             raise
         finally:
@@ -93,47 +95,40 @@ class JobRunner:
 
     def _attempt(self, claim: insight_pb2.ClaimJobResponse, lease: Lease) -> str:
         """Do what the claim asks for, and answer the job's outcome."""
-        patience = Patience(self._settings.worker_patience_s)
-        settlement = Settlement(
-            claim.job,
-            self._clients.jobs,
-            self._clients.credits,
-            lease,
-            patience,
-            self._settings.worker_payment_ttl_s,
-        )
+        patience, tally = Patience(self._settings.worker_patience_s), Tally.of(claim.job)
+        payment_ttl_s = self._settings.worker_payment_ttl_s
+        settlement = Settlement(claim.job, self._clients, lease, patience, tally, payment_ttl_s)
         if claim.payment_attempt:
             return settlement.pay_again(claim.payment_attempt)
         if claim.cancelled:
             return settlement.cancel()
         if claim.exhausted:
-            return settlement.fail(_failure("ATTEMPTS_EXHAUSTED", "the job was tried too often", claim.job))
+            return settlement.fail(_failure("ATTEMPTS_EXHAUSTED", "the job was tried too often"))
         try:
-            failure = self._make(claim.job, lease, patience)
+            failure = self._make(claim.job, lease, patience, tally)
         except JobCancelled:
             return settlement.cancel()
         except ChatNotFound as error:
-            failure = _failure(error.reason, error.message, claim.job)
+            failure = Failure(job_error(error.reason, error.message, error.metadata))
         return settlement.fail(failure) if failure else settlement.complete()
 
-    def _make(self, job: insight_pb2.Job, lease: Lease, patience: Patience) -> Failure | None:
+    def _make(self, job: insight_pb2.Job, lease: Lease, patience: Patience, tally: Tally) -> Failure | None:
         pipeline = self.pipelines.get(job.kind)
         if pipeline is None:
-            return _failure("UNKNOWN_JOB_KIND", f"no pipeline makes {job.kind}", job)
+            return _failure("UNKNOWN_JOB_KIND", f"no pipeline makes {job.kind}")
         params = from_struct(job.params)
         try:
             stages = pipeline.stages(params)
         except InvalidParams as error:
             _log.warning("job with invalid params", problem=str(error))
-            return _failure("INVALID_PARAMS", "the job asks for what cannot be made", job)
+            return _failure("INVALID_PARAMS", "the job asks for what cannot be made")
         context = StageContext(job, params, self._clients.chats, lease, patience)
-        return Making(stages, context, self._clients.jobs, lease, patience).run()
+        return Making(stages, context, self._clients.jobs, lease, patience, tally).run()
 
 
-def _failure(reason: str, message: str, job: insight_pb2.Job) -> Failure:
+def _failure(reason: str, message: str) -> Failure:
     """Answer a failure of everything that is not made yet."""
-    error = insight_pb2.JobError(reason=reason, message=message, metadata={"job_id": job.job_id})
-    return Failure(error, max(0, job.requested_count - job.completed_count))
+    return Failure(job_error(reason, message, {}))
 
 
 @contextmanager

@@ -9,11 +9,10 @@ from uuid import UUID, uuid5
 
 from google.protobuf.duration_pb2 import Duration
 
-from insight_worker.credits_client import CreditsClient
+from insight_worker.clients import Clients
 from insight_worker.errors import PAYMENT_REFUSED, RELEASED_ALREADY, ReservationAlreadyCharged
-from insight_worker.jobs_client import JobsClient
+from insight_worker.failures import Failure, Tally, job_error
 from insight_worker.lease import Lease
-from insight_worker.making import Failure
 from insight_worker.patience import Patience
 from insight_worker.structs import from_struct
 from protos.credit.v1 import credit_pb2
@@ -31,18 +30,19 @@ class Settlement:
     def __init__(
         self,
         job: insight_pb2.Job,
-        jobs: JobsClient,
-        credits: CreditsClient,
+        clients: Clients,
         lease: Lease,
         patience: Patience,
+        tally: Tally,
         payment_ttl_s: int,
     ) -> None:
         """Take the job as it was claimed; `payment_ttl_s` is how long a later payment holds its coins."""
         self._job = job
-        self._jobs = jobs
-        self._credits = credits
+        self._jobs = clients.jobs
+        self._credits = clients.credits
         self._lease = lease
         self._patience = patience
+        self._tally = tally
         self._payment_ttl_s = payment_ttl_s
 
     def complete(self) -> str:
@@ -59,7 +59,7 @@ class Settlement:
         if transaction_id:
             return self._finish_completed(transaction_id)
         return self._finish(
-            insight_pb2.JOB_STATE_FAILED, error=failure.error, failed_count=failure.failed_count
+            insight_pb2.JOB_STATE_FAILED, error=failure.error, failed_count=self._tally.failed(failure)
         )
 
     def cancel(self) -> str:
@@ -143,9 +143,7 @@ class Settlement:
         return ""
 
     def _payment_failed(self, refusal: ServiceError) -> str:
-        error = insight_pb2.JobError(
-            reason=refusal.reason, message=refusal.message, metadata=refusal.metadata
-        )
+        error = job_error(refusal.reason, refusal.message, refusal.metadata)
         outcome = self._finish(insight_pb2.JOB_STATE_PAYMENT_FAILED, error=error)
         business_event(
             "job_payment_failed",
