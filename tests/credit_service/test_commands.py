@@ -1,0 +1,110 @@
+"""The commands as an operator runs them: real processes against the real service."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from credit_service.__main__ import main
+from credit_service.packages import PackagesFileError, read_packages
+from servicekit.embedded import EmbeddedPostgres
+from tests.credit_service.client import Client
+from tests.credit_service.database import Database
+from tests.credit_service.server import Server
+
+
+def test_grant_gives_coins_and_says_so_in_one_line(server: Server, client: Client) -> None:
+    port = str(server.port)
+    ended = _run("grant", "alice", "1500", HOLDFAST_CREDIT_PORT=port)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "alice: +1,500 coins; balance 1,500, reserved 0, available 1,500\n"
+    client.reserve(400, "alice")
+    ended = _run("account", "alice", HOLDFAST_CREDIT_PORT=port)
+    assert ended.stdout == "alice: balance 1,500, reserved 400, available 1,100\n"
+
+
+@pytest.mark.parametrize("coins", ["", "0", "-5", "1.5", "x", "1000000000001", "9" * 30, "٣"])
+def test_a_wrong_amount_is_a_clear_message(capsys: pytest.CaptureFixture[str], coins: str) -> None:
+    assert main(["grant", "--", "alice", coins]) == 1
+    assert "COINS must be a whole number of 1 to 1,000,000,000,000" in capsys.readouterr().err
+
+
+def test_a_refusal_of_the_service_is_the_message(server: Server) -> None:
+    port = str(server.port)
+    ended = _run("account", "nobody", HOLDFAST_CREDIT_PORT=port)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "user nobody has no account\n")
+    ended = _run("grant", "", "5", HOLDFAST_CREDIT_PORT=port)
+    assert (ended.returncode, "user_id" in ended.stderr) == (1, True)
+
+
+def test_without_a_service_the_command_says_so() -> None:
+    ended = _run("account", "alice", HOLDFAST_CREDIT_PORT="1", HOLDFAST_RPC_TIMEOUT_S="3")
+    assert ended.returncode == 1
+    assert ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_migrate_twice_is_once_and_loads_the_packages(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    postgres.create_database("credit_commands")
+    url = postgres.url("credit_commands")
+    for _ in range(2):
+        ended = _run("migrate", HOLDFAST_CREDIT_DATABASE_URL=url)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout == "credit is at revision 0001, 3 packages on sale\n"
+    file = tmp_path / "packages.toml"
+    file.write_text('[[package]]\npackage_id = "coins-400"\ntitle = "Four hundred"\ncoins = 401\n')
+    ended = _run("migrate", HOLDFAST_CREDIT_DATABASE_URL=url, HOLDFAST_CREDIT_PACKAGES_FILE=str(file))
+    assert ended.stdout == "credit is at revision 0001, 1 packages on sale\n"
+    with Database(url) as database:
+        assert database.run("SELECT package_id, title, coins, on_sale FROM packages ORDER BY coins") == [
+            ("coins-400", "Four hundred", 401, True),
+            ("coins-850", "850 coins", 850, False),
+            ("coins-1600", "1,600 coins", 1600, False),
+        ]
+
+
+def test_migrate_in_many_copies_at_once_is_once(postgres: EmbeddedPostgres) -> None:
+    postgres.create_database("credit_copies")
+    url = postgres.url("credit_copies")
+    command = [sys.executable, "-m", "credit_service", "migrate"]
+    environment = {**os.environ, "HOLDFAST_CREDIT_DATABASE_URL": url}
+    copies = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for copy in copies:
+        _, err = copy.communicate(timeout=60)
+        assert copy.returncode == 0, err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "[[package]]\npackage_id = 'a'\ntitle = 'A'\ncoins = 0\n",
+        "[[package]]\npackage_id = 'a'\ntitle = ''\ncoins = 1\n",
+        "[[package]]\npackage_id = 'A b'\ntitle = 'A'\ncoins = 1\n",
+        "[[package]]\npackage_id = 'a'\ntitle = 'A'\ncoins = 1\nprice = 3\n",
+        "[[package]]\npackage_id = 'a'\ntitle = 'A'\ncoins = 1\n" * 2,
+    ],
+)
+def test_a_wrong_packages_file_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "packages.toml"
+    file.write_text(text)
+    with pytest.raises(PackagesFileError, match=r"packages\.toml"):
+        read_packages(file)
+    with pytest.raises(PackagesFileError, match="missing"):
+        read_packages(tmp_path / "missing.toml")
+
+
+def _run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "credit_service", *arguments],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,228 @@
+"""Expiry is a predicate: with one sweeper, many, or none, every answer is the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+import pytest
+
+from credit_service.ledger import Event, EventKind
+from credit_service.settings import CreditSettings
+from credit_service.store import Store
+from credit_service.sweeper import Sweeper
+from protos.credit.v1 import credit_pb2
+from servicekit.database import async_engine, session_factory
+from tests.credit_service.client import Client, at_once, new_id, refused
+from tests.credit_service.database import Database
+from tests.eventually import eventually, eventually_async
+
+RESERVED = credit_pb2.RESERVATION_STATE_RESERVED
+EXPIRED = credit_pb2.RESERVATION_STATE_EXPIRED
+
+
+class Sweep:
+    """A sweeper's store with what it told."""
+
+    def __init__(self, store: Store, events: list[Event]) -> None:
+        self.store = store
+        self.events = events
+
+    async def run(self, batch: int = 500) -> int:
+        return await Sweeper(self.store, interval_s=1, batch=batch).sweep()
+
+
+@pytest.fixture
+async def sweep(migrated: str) -> AsyncIterator[Sweep]:
+    settings = CreditSettings(credit_database_url=migrated, database_lock_timeout_s=1.0)
+    engine = async_engine(migrated, settings, "sweeper")
+    events: list[Event] = []
+    yield Sweep(Store(session_factory(engine), committed=events.extend), events)
+    await engine.dispose()
+
+
+def expired_one(client: Client, database: Database, coins: int = 10) -> str:
+    """Make a reservation whose time has run out, unnoticed."""
+    reservation_id = client.reserved(coins)
+    database.let_expire([reservation_id])
+    assert (
+        database.one("SELECT state FROM reservations WHERE reservation_id = %s", reservation_id) == "RESERVED"
+    )
+    return reservation_id
+
+
+def everything(client: Client) -> list[object]:
+    """Answer all that can be read of an account."""
+    listed = [
+        client.call("ListReservations", user_id="ana", states=states)
+        for states in ([], [RESERVED], [EXPIRED], [RESERVED, EXPIRED])
+    ]
+    return [client.account(), client.call("ListTransactions", user_id="ana"), *listed]
+
+
+async def test_a_dead_sweeper_changes_no_answer(client: Client, database: Database, sweep: Sweep) -> None:
+    client.grant(100)
+    client.reserved(20)
+    reservation_id = expired_one(client, database)
+    before = [*everything(client), client.reservation(reservation_id)]
+    assert client.coins() == (100, 20, 80)
+    assert client.reservation(reservation_id).state == EXPIRED
+    refused("RESERVATION_EXPIRED", lambda: client.charge(reservation_id, amount=0))
+    assert await sweep.run() == 0, "the charge has written it down"
+    assert [*everything(client), client.reservation(reservation_id)] == before
+
+
+async def test_what_a_sweeper_writes_down_is_what_everybody_saw(
+    client: Client, database: Database, sweep: Sweep
+) -> None:
+    client.grant(100)
+    client.reserved(20)
+    reservation_id = expired_one(client, database)
+    before = [*everything(client), client.reservation(reservation_id)]
+    assert await sweep.run() == 1
+    assert [*everything(client), client.reservation(reservation_id)] == before
+    assert (
+        database.one("SELECT state FROM reservations WHERE reservation_id = %s", reservation_id) == "EXPIRED"
+    )
+    assert [event.kind for event in sweep.events] == [EventKind.EXPIRED]
+    assert await sweep.run() == 0
+
+
+def test_expired_coins_are_available_to_the_next_reserve(client: Client, database: Database) -> None:
+    client.grant(100)
+    expired_one(client, database, 100)
+    assert client.reserve(100).account.available == 0
+
+
+def test_an_expired_reservation_never_blocks_a_reserve_of_a_batch_limit_and_more(
+    client: Client, database: Database
+) -> None:
+    client.grant(10_000)
+    database.run(
+        """
+        INSERT INTO reservations SELECT gen_random_uuid(), 'ana', n, 3, 'RESERVED',
+            now() - n * interval '1 ms', now() - interval '1 day', 0, NULL, '', '', '', '', '{}', NULL
+        FROM generate_series(1, 2500) AS n
+        """
+    )
+    database.run("UPDATE accounts SET reserved = 7500, reservation_count = 2500")
+    assert client.coins() == (10_000, 0, 10_000)
+    reserved = client.reserve(10_000)
+    assert reserved.account.available == 0
+    assert database.one("SELECT count(*) FROM reservations WHERE state = 'EXPIRED'") == 2_500
+
+
+def test_a_real_second_passes_and_the_coins_are_back(client: Client) -> None:
+    client.grant(10)
+    reservation = client.reserve(10, ttl_s=1).reservation
+    refused("INSUFFICIENT_CREDITS", lambda: client.reserve(1))
+    eventually(lambda: client.coins() == (10, 0, 10))
+    seen = client.reservation(reservation.reservation_id)
+    assert (seen.state, seen.settle_time) == (EXPIRED, seen.expire_time)
+    assert client.account().update_time == reservation.expire_time
+    assert client.reserve(10).account.reserved == 10
+
+
+def test_an_extend_in_time_keeps_the_coins_and_a_late_one_is_refused(client: Client) -> None:
+    client.grant(10)
+    first, second = client.reserved(5, ttl_s=1), client.reserved(5, ttl_s=1)
+    client.extend(first, 60)
+    eventually(lambda: client.reservation(second).state == EXPIRED)
+    refused("RESERVATION_EXPIRED", lambda: client.extend(second, 60))
+    assert client.charge(first).transaction.amount == -5
+
+
+async def test_a_sweeper_goes_round_what_is_locked(client: Client, database: Database, sweep: Sweep) -> None:
+    """SKIP LOCKED: a sweeper never waits, so it never holds up another, nor an operation."""
+    for user_id in ("ana", "ben"):
+        client.grant(10, user_id)
+    made = [client.reserved(10, user_id) for user_id in ("ana", "ben")]
+    database.let_expire(made)
+    with database.held() as other:
+        other.run("SELECT FROM accounts WHERE user_id = 'ana' FOR UPDATE")
+        assert await sweep.run() == 1
+    assert await sweep.run() == 1
+
+
+async def test_many_sweepers_at_once_expire_everything_once(
+    client: Client, database: Database, sweep: Sweep
+) -> None:
+    users = [f"user{number}" for number in range(20)]
+    for user_id in users:
+        client.grant(10, user_id)
+    made = [client.reserved(2, user_id) for user_id in users for _ in range(3)]
+    database.let_expire(made)
+    await asyncio.gather(*(sweep.run(batch=7) for _ in range(8)))
+    while await sweep.run(batch=7):
+        pass
+    assert sorted(
+        str(event.reservation.reservation_id) for event in sweep.events if event.reservation
+    ) == sorted(made)
+    assert all(client.coins(user_id) == (10, 0, 10) for user_id in users)
+
+
+async def test_a_sweep_writes_no_more_than_a_batch_at_once(
+    client: Client, database: Database, sweep: Sweep
+) -> None:
+    client.grant(100)
+    database.let_expire([client.reserved(1) for _ in range(10)])
+    assert await sweep.store.expire_due(4) == 4
+    assert await sweep.run(batch=4) == 6
+
+
+def test_sweepers_against_charges_and_releases_end_in_one_state(
+    start: Callable[..., Client], database: Database
+) -> None:
+    first = start(credit_sweep_interval_s=0.01)
+    second = start(credit_sweep_interval_s=0.01)
+    first.grant(1_000)
+    made = [first.reserved(10, ttl_s=1) for _ in range(30)]
+    last = first.reservation(made[-1]).expire_time.ToDatetime()
+    eventually(
+        lambda: database.one("SELECT clock_timestamp() AT TIME ZONE 'UTC' > %s - interval '30 ms'", last)
+    )
+    at_once([partial(second.charge, made_id, request_id=new_id()) for made_id in made])
+    eventually(lambda: database.one("SELECT count(*) FROM reservations WHERE state = 'RESERVED'") == 0)
+    for reservation_id in made:
+        row = first.reservation(reservation_id)
+        assert row.state in (EXPIRED, credit_pb2.RESERVATION_STATE_CHARGED)
+        assert (row.state == EXPIRED) == (row.settle_time == row.expire_time)
+
+
+def test_two_services_side_by_side_are_one_ledger(start: Callable[..., Client], database: Database) -> None:
+    first, second = start(credit_sweep_interval_s=0.05), start(credit_sweep_interval_s=0)
+    first.grant(99)
+    request_id = new_id()
+    answers = at_once(
+        [
+            *(partial(client.reserve, 1) for client in (first, second) * 40),
+            *(partial(client.reserve, 19, request_id=request_id) for client in (first, second) * 10),
+        ]
+    )
+    made = [a.reservation for a in answers if isinstance(a, credit_pb2.ReserveResponse)]
+    assert len({row.reservation_id for row in made if row.amount == 19}) <= 1
+    assert first.account() == second.account()
+    assert database.one("SELECT sum(amount) FROM reservations WHERE state = 'RESERVED'") <= 99
+
+
+async def test_a_sweeper_outlives_a_database_that_is_away() -> None:
+    """It goes on after the pause; here the database is one that cannot be reached."""
+    settings = CreditSettings(credit_database_url="postgresql://nobody@127.0.0.1:1/credit")
+    engine = async_engine(settings.credit_database_url, settings, "sweeper")
+    tries: list[int] = []
+
+    class Counting(Store):
+        async def expire_due(self, limit: int) -> int:
+            tries.append(limit)
+            return await super().expire_due(limit)
+
+    store = Counting(session_factory(engine), committed=lambda events: None)
+    task = asyncio.create_task(Sweeper(store, interval_s=0.01, batch=5).run())
+
+    async def tried_again() -> bool:
+        return len(tries) >= 3
+
+    await eventually_async(tried_again)
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await engine.dispose()

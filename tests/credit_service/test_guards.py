@@ -1,0 +1,235 @@
+"""The last defence: PostgreSQL itself refuses what no bug may write, said in plain SQL."""
+
+import psycopg2
+import psycopg2.errors
+import pytest
+
+from tests.credit_service.client import Client
+from tests.credit_service.database import Database
+
+CHECK = psycopg2.errors.CheckViolation
+UNIQUE = psycopg2.errors.UniqueViolation
+TRIGGER = psycopg2.errors.RestrictViolation
+FOREIGN_KEY = psycopg2.errors.ForeignKeyViolation
+NOT_NULL = psycopg2.errors.NotNullViolation
+
+
+class Rows:
+    """An account of 100 coins with one reservation in each state but EXPIRED."""
+
+    def __init__(self, client: Client) -> None:
+        client.grant(100)
+        self.held = client.reserved(10)
+        self.charged = client.reserved(10)
+        self.released = client.reserved(10)
+        client.charge(self.charged, amount=4)
+        client.release(self.released, reason="r")
+
+
+@pytest.fixture
+def rows(client: Client) -> Rows:
+    return Rows(client)
+
+
+_NEW_RESERVATION = (
+    "INSERT INTO reservations SELECT gen_random_uuid(), user_id, {number}, {amount}, '{state}',"
+    " expire_time, create_time, {charged}, {settled}, '{reason}', '', '', '', '{{{{}}}}', {transaction}"
+    " FROM reservations WHERE reservation_id = '{{held}}'"
+)
+
+
+def new_reservation(**changes: object) -> str:
+    """Write an INSERT of a reservation that is right but for the changes."""
+    right = {
+        "number": 9,
+        "amount": 1,
+        "state": "RESERVED",
+        "charged": 0,
+        "settled": "NULL",
+        "reason": "",
+        "transaction": "NULL",
+    }
+    return _NEW_RESERVATION.format(**{**right, **changes})
+
+
+_NEW_TRANSACTION = (
+    "INSERT INTO transactions SELECT gen_random_uuid(), '{user}', {number}, '{type}', {amount},"
+    " {balance}, now(), '', {reservation}, '', '', '{{{{}}}}'"
+)
+
+
+def new_transaction(**changes: object) -> str:
+    """Write an INSERT of a transaction that is right but for the changes."""
+    right = {
+        "user": "ana",
+        "number": 9,
+        "type": "BONUS",
+        "amount": 1,
+        "balance": 97,
+        "reservation": "NULL",
+    }
+    return _NEW_TRANSACTION.format(**{**right, **changes})
+
+
+FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
+    "a negative balance": (
+        CHECK,
+        "accounts_reserved_within_balance",
+        "UPDATE accounts SET balance = -1, reserved = -1",
+    ),
+    "negative reserved coins": (
+        CHECK,
+        "accounts_reserved_within_balance",
+        "UPDATE accounts SET reserved = -1",
+    ),
+    "more reserved than owned": (
+        CHECK,
+        "accounts_reserved_within_balance",
+        "UPDATE accounts SET reserved = 97",
+    ),
+    "a negative count": (CHECK, "accounts_counts", "UPDATE accounts SET transaction_count = -1"),
+    "an empty user id": (CHECK, "accounts_user_id_length", "INSERT INTO accounts (user_id) VALUES ('')"),
+    "a long user id": (
+        CHECK,
+        "accounts_user_id_length",
+        "INSERT INTO accounts (user_id) VALUES (repeat('x', 129))",
+    ),
+    "an account twice": (UNIQUE, "accounts_pkey", "INSERT INTO accounts (user_id) VALUES ('ana')"),
+    "no amount": (CHECK, "reservations_amount", new_reservation(amount=0)),
+    "too large an amount": (CHECK, "reservations_amount", new_reservation(amount=10**12 + 1)),
+    "an unknown state": (CHECK, "reservations_state", new_reservation(state="HELD", settled="now()")),
+    "a number twice": (UNIQUE, "reservations_user_id_number_key", new_reservation(number=1)),
+    "a number below 1": (CHECK, "reservations_number", new_reservation(number=0)),
+    "more charged than reserved": (
+        CHECK,
+        "reservations_charged_amount",
+        new_reservation(state="CHARGED", charged=2, settled="now()", transaction="gen_random_uuid()"),
+    ),
+    "charged coins of an open reservation": (
+        CHECK,
+        "reservations_charged_amount",
+        new_reservation(charged=1, transaction="gen_random_uuid()"),
+    ),
+    "charged coins without a transaction": (
+        CHECK,
+        "reservations_transaction_id",
+        new_reservation(state="CHARGED", charged=1, settled="now()"),
+    ),
+    "a transaction without charged coins": (
+        CHECK,
+        "reservations_transaction_id",
+        new_reservation(state="CHARGED", settled="now()", transaction="gen_random_uuid()"),
+    ),
+    "a settled reservation without a time": (
+        CHECK,
+        "reservations_settle_time",
+        new_reservation(state="RELEASED"),
+    ),
+    "an open reservation with one": (CHECK, "reservations_settle_time", new_reservation(settled="now()")),
+    "an expiry at another time": (
+        CHECK,
+        "reservations_expired_when_due",
+        new_reservation(state="EXPIRED", settled="now()"),
+    ),
+    "a reason for no release": (CHECK, "reservations_release_reason", new_reservation(reason="x")),
+    "a reservation of nobody": (
+        FOREIGN_KEY,
+        "reservations_user_id_fkey",
+        new_reservation().replace("user_id,", "'nobody',", 1),
+    ),
+    "a transaction of nothing": (CHECK, "transactions_amount", new_transaction(amount=0)),
+    "a transaction into debt": (CHECK, "transactions_balance_after", new_transaction(balance=-1)),
+    "an unknown type": (CHECK, "transactions_type", new_transaction(type="GIFT")),
+    "a transaction's number twice": (UNIQUE, "transactions_user_id_number_key", new_transaction(number=1)),
+    "a transaction's number below 1": (CHECK, "transactions_number", new_transaction(number=0)),
+    "a second charge of one reservation": (
+        UNIQUE,
+        "transactions_reservation_id_key",
+        new_transaction(reservation="'{charged}'"),
+    ),
+    "a charge of no reservation": (
+        FOREIGN_KEY,
+        "transactions_reservation_id_fkey",
+        new_transaction(reservation="gen_random_uuid()"),
+    ),
+    "a transaction of nobody": (FOREIGN_KEY, "transactions_user_id_fkey", new_transaction(user="nobody")),
+    "a request id twice in one account": (
+        UNIQUE,
+        "requests_pkey",
+        "INSERT INTO requests SELECT * FROM requests LIMIT 1",
+    ),
+    "an unknown operation": (
+        CHECK,
+        "requests_operation",
+        "INSERT INTO requests VALUES ('ana', gen_random_uuid(), 'DEBIT', '{{}}', now())",
+    ),
+    "coins for nothing on sale": (CHECK, "packages_coins", "INSERT INTO packages VALUES ('x', 'x', 0, true)"),
+}
+
+REFUSED: dict[str, str] = {
+    "changing a transaction": "UPDATE transactions SET amount = 5",
+    "changing a transaction's words": "UPDATE transactions SET description = 'x' WHERE amount < 0",
+    "deleting a transaction": "DELETE FROM transactions",
+    "emptying the transactions": "TRUNCATE transactions",
+    "emptying them along with others": "TRUNCATE accounts CASCADE",
+    "reopening a charged reservation": (
+        "UPDATE reservations SET state = 'RESERVED', settle_time = NULL, charged_amount = 0,"
+        " transaction_id = NULL WHERE reservation_id = '{charged}'"
+    ),
+    "releasing a charged reservation": (
+        "UPDATE reservations SET state = 'RELEASED', charged_amount = 0, transaction_id = NULL"
+        " WHERE reservation_id = '{charged}'"
+    ),
+    "charging less afterwards": (
+        "UPDATE reservations SET charged_amount = 3 WHERE reservation_id = '{charged}'"
+    ),
+    "charging a released reservation": (
+        "UPDATE reservations SET state = 'CHARGED', release_reason = '' WHERE reservation_id = '{released}'"
+    ),
+    "another reason afterwards": (
+        "UPDATE reservations SET release_reason = 'x' WHERE reservation_id = '{released}'"
+    ),
+    "another amount": "UPDATE reservations SET amount = 11 WHERE reservation_id = '{held}'",
+    "another owner": "UPDATE reservations SET user_id = 'ben' WHERE reservation_id = '{held}'",
+    "another number": "UPDATE reservations SET number = 9 WHERE reservation_id = '{held}'",
+    "another id": (
+        "UPDATE reservations SET reservation_id = gen_random_uuid() WHERE reservation_id = '{held}'"
+    ),
+    "an earlier expiry": (
+        "UPDATE reservations SET expire_time = now() - interval '1 h' WHERE reservation_id = '{held}'"
+    ),
+    "refusing what was made": "UPDATE reservations SET state = 'REFUSED' WHERE reservation_id = '{held}'",
+}
+
+
+@pytest.mark.parametrize("case", FORBIDDEN)
+def test_a_constraint_forbids(rows: Rows, database: Database, case: str) -> None:
+    error, constraint, sql = FORBIDDEN[case]
+    with pytest.raises(error) as caught:
+        database.run(sql.format(**vars(rows)))
+    assert caught.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_trigger_refuses(rows: Rows, database: Database, case: str) -> None:
+    with pytest.raises(TRIGGER, match="is refused"):
+        database.run(REFUSED[case].format(**vars(rows)))
+
+
+def test_the_templates_of_these_tests_are_right_without_their_change(rows: Rows, database: Database) -> None:
+    """Otherwise the tests above would pass for another reason than the one they name."""
+    with database.held() as undone:
+        undone.run(new_reservation().format(**vars(rows)))
+        undone.run(new_transaction().format(**vars(rows)))
+        undone.run(new_transaction(number=10, reservation="'{held}'").format(**vars(rows)))
+
+
+def test_an_open_reservation_may_be_extended_and_settled_by_hand(rows: Rows, database: Database) -> None:
+    with database.held() as undone:
+        undone.run(
+            "UPDATE reservations SET expire_time = expire_time + interval '1 h' WHERE state = 'RESERVED'"
+        )
+        undone.run(
+            "UPDATE reservations SET state = 'RELEASED', settle_time = now() WHERE reservation_id = %s",
+            rows.held,
+        )

@@ -1,0 +1,176 @@
+"""The store's one entry takes a batch: what a single RPC does, many operations do in one commit."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from credit_service.ledger import (
+    Charge,
+    Charged,
+    Event,
+    EventKind,
+    Extend,
+    Grant,
+    Granted,
+    Operation,
+    Release,
+    Released,
+    Reserve,
+    Reserved,
+    TransactionType,
+)
+from credit_service.ledger.refusals import InsufficientCredits, ReservationNotFound
+from credit_service.settings import CreditSettings
+from credit_service.store import Store
+from servicekit.database import async_engine, session_factory
+from tests.credit_service.database import Database
+
+
+class Till:
+    """A store with its engine and what it told."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.events: list[Event] = []
+        self.store = Store(session_factory(engine), committed=self.events.extend)
+
+    async def reserved(self, coins: int, user_id: str) -> UUID:
+        """Make a reservation and answer its id."""
+        [result] = await self.store.execute([Reserve(user_id, coins, uuid4())])
+        assert isinstance(result, Reserved)
+        return result.reservation.reservation_id
+
+
+def grant(coins: int, user_id: str = "ana") -> Grant:
+    return Grant(user_id, coins, TransactionType.BONUS, uuid4(), "batch", {"k": "v"})
+
+
+@pytest.fixture
+async def till(migrated: str, database: Database) -> AsyncIterator[Till]:
+    settings = CreditSettings(credit_database_url=migrated)
+    engine = async_engine(migrated, settings, "credit_service")
+    yield Till(engine)
+    await engine.dispose()
+
+
+async def test_a_batch_makes_accounts_reserves_and_refuses_in_order(till: Till, database: Database) -> None:
+    results = await till.store.execute(
+        [
+            grant(10),
+            Reserve("ana", 6, uuid4()),
+            Reserve("ana", 6, uuid4()),
+            grant(2),
+            Reserve("ana", 6, uuid4()),
+        ]
+    )
+    kinds = [Granted, Reserved, InsufficientCredits, Granted, Reserved]
+    assert [type(result) for result in results] == kinds
+    assert [e.kind for e in till.events] == [
+        EventKind.GRANTED,
+        EventKind.RESERVED,
+        EventKind.REFUSED,
+        EventKind.GRANTED,
+        EventKind.RESERVED,
+    ]
+    assert database.run("SELECT balance, reserved, transaction_count, reservation_count FROM accounts") == [
+        (12, 12, 2, 3)
+    ]
+
+
+async def test_a_batch_settles_many_reservations_of_many_accounts(till: Till, database: Database) -> None:
+    users = [f"user{number}" for number in range(30)]
+    await till.store.execute([grant(100, user_id) for user_id in users])
+    ids = [await till.reserved(10, user_id) for user_id in users]
+    operations: list[Operation] = []
+    for index, reservation_id in enumerate(ids):
+        operations.append(
+            (
+                Charge(reservation_id, 4, request_id=uuid4()),
+                Release(reservation_id, "no"),
+                Extend(reservation_id, timedelta(hours=1), uuid4()),
+            )[index % 3]
+        )
+    results = await till.store.execute([*operations, Charge(uuid4())])
+    assert isinstance(results[-1], ReservationNotFound)
+    assert sum(isinstance(result, Charged) for result in results) == 10
+    assert sum(isinstance(result, Released) for result in results) == 10
+    assert database.run("SELECT state, count(*) FROM reservations GROUP BY state ORDER BY state") == [
+        ("CHARGED", 10),
+        ("RELEASED", 10),
+        ("RESERVED", 10),
+    ]
+    again = await till.store.execute([o for o in operations if isinstance(o, Charge)])
+    assert [r for r in results if isinstance(r, Charged)] == again, "as the first time"
+
+
+async def test_eight_thousand_operations_are_a_handful_of_statements(till: Till, database: Database) -> None:
+    users = [f"user{number}" for number in range(1_000)]
+    await till.store.execute([grant(100, user_id) for user_id in users])
+    statements: list[str] = []
+    event.listen(till.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    results = await till.store.execute([Reserve(user_id, 1, uuid4()) for user_id in users * 8])
+    assert all(isinstance(result, Reserved) for result in results)
+    assert len(statements) == 5, "lock, accounts, requests, reservations, write"
+    assert database.one("SELECT sum(reserved) FROM accounts") == 8_000
+
+
+async def test_one_reserve_takes_as_many_statements_as_a_batch(till: Till) -> None:
+    await till.store.execute([grant(100)])
+    statements: list[str] = []
+    event.listen(till.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    await till.reserved(1, "ana")
+    assert len(statements) == 5
+
+
+async def test_batches_over_the_same_accounts_in_any_order_never_deadlock(
+    till: Till, database: Database
+) -> None:
+    """Locks are taken in key order, whatever the order of the operations."""
+    users = [f"user{number}" for number in range(12)]
+    await till.store.execute([grant(10_000, user_id) for user_id in users])
+    ids = {user_id: [await till.reserved(1, user_id) for _ in range(4)] for user_id in users}
+    before = _deadlocks(database)
+
+    async def batch(seed: int) -> None:
+        order = random.Random(seed)
+        operations: list[Operation] = [Reserve(user_id, 1, uuid4()) for user_id in users]
+        operations += [Extend(order.choice(ids[user_id]), timedelta(hours=1), uuid4()) for user_id in users]
+        operations += [grant(1, f"new{number}") for number in range(seed % 5)]
+        order.shuffle(operations)
+        await till.store.execute(operations)
+
+    await asyncio.gather(*(batch(seed) for seed in range(60)))
+    assert _deadlocks(database) == before
+    assert database.one("SELECT sum(reserved) FROM accounts") == 60 * 12 + 48
+
+
+def _deadlocks(database: Database) -> int:
+    return int(database.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
+
+
+async def test_a_grant_that_is_refused_leaves_no_account_to_be_seen(till: Till, database: Database) -> None:
+    """A row is made before the lock; while no transaction stands behind it, there is no account."""
+    database.run("INSERT INTO accounts (user_id) VALUES ('blank')")
+    [refused] = await till.store.execute([Reserve("blank", 1, uuid4())])
+    assert type(refused).__name__ == "AccountNotFound"
+    [granted] = await till.store.execute([grant(5, "blank")])
+    assert isinstance(granted, Granted)
+    assert granted.account.create_time == granted.transaction.create_time
+
+
+async def test_nothing_is_told_of_what_was_not_committed(till: Till, database: Database) -> None:
+    await till.store.execute([grant(5)])
+    till.events.clear()
+    database.run("ALTER TABLE reservations ADD CONSTRAINT no_more CHECK (false) NOT VALID")
+    try:
+        with pytest.raises(Exception, match="no_more"):
+            await till.store.execute([Reserve("ana", 1, uuid4())])
+    finally:
+        database.run("ALTER TABLE reservations DROP CONSTRAINT no_more")
+    assert till.events == []
