@@ -150,7 +150,7 @@ class StaleLease(ServiceError):
 
 
 class InsufficientCredits(ServiceError):
-    """The account has too few coins. A job remembers it: its order is answered with the same refusal for ever."""
+    """The account has too few coins. A job remembers it: its order gets this answer for ever."""
 
     reason = "INSUFFICIENT_CREDITS"
     code = grpc.StatusCode.FAILED_PRECONDITION

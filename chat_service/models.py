@@ -3,6 +3,19 @@
 from chat_service.base import Base
 from chat_service.catalogue.models import Category, CategoryInsightType, InsightType
 from chat_service.chats.models import Chat, Message
+from chat_service.insights.models import Insight
+from chat_service.jobs.models import Job, JobStep
 from chat_service.users.models import User
 
-__all__ = ["Base", "Category", "CategoryInsightType", "Chat", "InsightType", "Message", "User"]
+__all__ = [
+    "Base",
+    "Category",
+    "CategoryInsightType",
+    "Chat",
+    "Insight",
+    "InsightType",
+    "Job",
+    "JobStep",
+    "Message",
+    "User",
+]

@@ -47,8 +47,8 @@ class ChatSettings(KitSettings):
 
     job_lease_s: float = Field(30.0, gt=0, description="how long a worker's lease lasts without a renewal")
     job_max_attempts: int = Field(5, gt=0, description="attempts to do a job's work; then it fails")
-    job_reservation_ttl_s: float = Field(
-        900.0, ge=1, le=86_400, description="how long a job's coins stay reserved without a heartbeat"
+    job_reservation_ttl_s: int = Field(
+        900, ge=1, le=86_400, description="how long a job's coins stay reserved without a heartbeat"
     )
     job_credit_timeout_s: float = Field(
         3.0, gt=0, description="deadline of a call to credit_service for a job"

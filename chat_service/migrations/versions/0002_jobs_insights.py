@@ -44,7 +44,8 @@ _CHECKS = {
         "ELSE error_reason IS NULL OR state = 'CANCELLED' END"
     ),
     "error_whole": (
-        "(error_reason IS NULL) = (error_message IS NULL) AND (error_reason IS NULL) = (error_metadata IS NULL)"
+        "(error_reason IS NULL) = (error_message IS NULL) "
+        "AND (error_reason IS NULL) = (error_metadata IS NULL)"
     ),
     "payment_retried_when_failed": "state = 'PAYMENT_FAILED' OR payment_retry_time IS NULL",
     "payment_counted": "state <> 'PAYMENT_FAILED' OR payment_attempt >= 1",
@@ -54,11 +55,13 @@ _CHECKS = {
     "nothing_due_after_the_end": (
         "due_time IS NULL OR state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED', 'REJECTED')"
     ),
-    "due_while_it_lives": "due_time IS NOT NULL OR state NOT IN ('RESERVING', 'QUEUED', 'RUNNING', 'SETTLING')",
+    "due_while_it_lives": (
+        "due_time IS NOT NULL OR state NOT IN ('RESERVING', 'QUEUED', 'RUNNING', 'SETTLING')"
+    ),
     "finish_whole": "(finish_attempt IS NULL) = (finish_outcome IS NULL)",
 }
 
-# The ways of chat_service/jobs/states.py. A terminal row is frozen as a whole, and what was ordered is frozen always.
+# The ways of chat_service/jobs/states.py. A terminal row is frozen as a whole, what was ordered always.
 _GUARD = """
 CREATE FUNCTION guard_job() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -78,7 +81,7 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_jobs_way_exists';
     END IF;
     IF NEW.attempt < OLD.attempt THEN
-        RAISE EXCEPTION 'the attempt of job % cannot go back from % to %', OLD.job_id, OLD.attempt, NEW.attempt
+        RAISE EXCEPTION 'the attempt of job % cannot go back to %', OLD.job_id, NEW.attempt
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_jobs_attempt_grows';
     END IF;
     IF (NEW.user_id, NEW.job_id, NEW.request_id, NEW.kind, NEW.subject_id, NEW.category_id, NEW.price)
@@ -205,6 +208,8 @@ def _insights() -> None:
         sa.Column("create_time", _INSTANT, nullable=False),
         sa.Column("update_time", _INSTANT, nullable=False),
         sa.UniqueConstraint("chat_id", "insight_type_id", "user_id"),
-        sa.ForeignKeyConstraint(["user_id", "chat_id"], ["chats.user_id", "chats.chat_id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["user_id", "chat_id"], ["chats.user_id", "chats.chat_id"], ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(["user_id", "job_id"], ["jobs.user_id", "jobs.job_id"]),
     )

@@ -1,0 +1,1 @@
+"""Insights: what jobs made of chats, hidden until it is paid."""

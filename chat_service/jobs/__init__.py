@@ -1,0 +1,1 @@
+"""Jobs: ordered work, from the reservation of its coins to their settlement."""

@@ -1,0 +1,113 @@
+"""Cancelling: at a user's wish, or because a chat was deleted."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.errors import JobNotCancellable, JobNotFound, StaleLease
+from chat_service.jobs import credit, events, lifecycle, repository
+from chat_service.jobs.context import JobContext
+from chat_service.jobs.finishing import FinishReport, FinishService
+from chat_service.jobs.lifecycle import OWN_WORKER_ID, CancelDecision, Finish
+from chat_service.jobs.models import Job
+from chat_service.jobs.states import JobState
+from servicekit.errors import ServiceError
+from servicekit.logs import get_logger
+from servicekit.retry import execute_in_transaction, execute_with_lock_retry
+
+log = get_logger(__name__)
+
+#: How long `settle` may take before a worker does it instead.
+_OWN_LEASE = timedelta(seconds=30)
+_GIVEN_BACK_AT_ONCE = 8
+_REASON = "cancelled"
+
+
+async def cancel_of_chat(session: AsyncSession, chat_id: uuid.UUID) -> list[uuid.UUID]:
+    """Cancel the chat's unfinished jobs in the caller's transaction; answer those to `settle` after it.
+
+    The caller holds the lock on the chat's row and works at READ COMMITTED: then an order that came before is
+    seen here, and one that comes later finds no chat. When nobody settles, the leases run out and workers do.
+    """
+    jobs = await repository.lock_of_subject(session, str(chat_id))
+    if not jobs:
+        return []
+    now = await repository.clock(session)
+    cancelled = []
+    for job in jobs:
+        changes = lifecycle.cancel_subject_gone(job, now, _OWN_LEASE)
+        if changes is not None:
+            repository.apply(job, changes, now)
+            cancelled.append(job.job_id)
+    await session.flush()
+    return cancelled
+
+
+class CancelService:
+    """Stops jobs and gives their coins back."""
+
+    def __init__(self, context: JobContext, finishes: FinishService) -> None:
+        """Take the shared tools, and what ends attempts."""
+        self._context = context
+        self._finishes = finishes
+
+    async def cancel(self, user_id: str, job_id: uuid.UUID) -> Job:
+        """Stop the user's job, or ask its worker to; raises `JobNotFound`, `JobNotCancellable`."""
+        work = partial(self._cancel, user_id=user_id, job_id=job_id)
+        job, taken_over = await execute_with_lock_retry(self._context.core.sessions, work)
+        self._context.changes.changed(job_id)
+        return await self.give_back(job) if taken_over else job
+
+    async def _cancel(self, session: AsyncSession, user_id: str, job_id: uuid.UUID) -> tuple[Job, bool]:
+        job, now = await repository.lock(session, job_id)
+        if job.user_id != user_id:
+            raise JobNotFound(job_id)
+        decision = lifecycle.decide_cancel(job, now)
+        if decision is CancelDecision.REFUSE:
+            raise JobNotCancellable(job_id, job.state)
+        if decision is CancelDecision.ASK:
+            repository.apply(job, {"cancel_requested": True}, now)
+        elif decision is CancelDecision.TAKE_OVER:
+            repository.apply(job, lifecycle.take_over(job, now, self._context.policy.lease), now)
+        return job, decision is CancelDecision.TAKE_OVER
+
+    async def give_back(self, job: Job) -> Job:
+        """Release the coins of a job that was taken over and end it; answers the job as it is then.
+
+        Never fails: what is not done here is done by a worker when the lease has run out.
+        """
+        finish = Finish(job.attempt, JobState.CANCELLED)
+        try:
+            if not await credit.release(self._context, job, _REASON):
+                return job
+            return await self._finishes.finish(FinishReport(job.job_id, finish))
+        except StaleLease:
+            log.info("cancelled_job_taken_by_worker", job_id=str(job.job_id), attempt=job.attempt)
+        except ServiceError as error:
+            log.warning("cancelled_job_not_ended", job_id=str(job.job_id), reason=error.reason)
+        return job
+
+    async def settle(self, job_ids: Sequence[uuid.UUID]) -> None:
+        """End the jobs that `cancel_of_chat` answered, once that is committed. Never fails."""
+        few = asyncio.Semaphore(_GIVEN_BACK_AT_ONCE)
+        await asyncio.gather(*(self._settle_one(job_id, few) for job_id in job_ids))
+
+    async def _settle_one(self, job_id: uuid.UUID, few: asyncio.Semaphore) -> None:
+        self._context.changes.changed(job_id)
+        async with few:
+            try:
+                get = partial(repository.get, job_id=job_id)
+                job = await execute_in_transaction(self._context.core.sessions, get)
+            except ServiceError as error:
+                log.warning("cancelled_job_not_read", job_id=str(job_id), reason=error.reason)
+                return
+            if job.state is JobState.CANCELLED and job.finish_outcome is None:
+                # Ended within the caller's transaction, without an attempt that would have recorded it.
+                events.ended(job)
+            # A worker's attempt is none of our business, also when it is about the same cancel.
+            if job.state is JobState.SETTLING and job.worker_id == OWN_WORKER_ID:
+                await self.give_back(job)

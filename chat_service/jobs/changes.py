@@ -1,0 +1,103 @@
+"""Who waits for a change of which job, and who tells them.
+
+Changes made by this process wake its watchers at once; those of other copies are found by one query for all
+watched jobs together, so that waiting costs no connection however many watch.
+"""
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.jobs.models import Job
+from servicekit.database import Sessions
+from servicekit.errors import ServiceError
+from servicekit.logs import get_logger
+from servicekit.retry import execute_in_transaction
+
+log = get_logger(__name__)
+
+#: Job ids in one query.
+_CHUNK = 1_000
+
+
+class Watcher:
+    """One who waits; `seen` is the update_time of what it read last."""
+
+    def __init__(self) -> None:
+        """Nothing has been seen yet."""
+        self.seen: datetime | None = None
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that there may be something new."""
+        self._changed.set()
+
+    async def wait(self) -> None:
+        """Wait until somebody says so; what was said since the last wait counts. Read after this."""
+        await self._changed.wait()
+        self._changed.clear()
+
+
+class JobChanges:
+    """The watchers of this process."""
+
+    def __init__(self) -> None:
+        """Nobody watches yet."""
+        self._watchers: dict[uuid.UUID, set[Watcher]] = defaultdict(set)
+        self._somebody = asyncio.Event()
+
+    @contextmanager
+    def watcher(self, job_id: uuid.UUID) -> Iterator[Watcher]:
+        """Watch a job for as long as the context lasts."""
+        watcher = Watcher()
+        self._watchers[job_id].add(watcher)
+        self._somebody.set()
+        try:
+            yield watcher
+        finally:
+            self._watchers[job_id].discard(watcher)
+            if not self._watchers[job_id]:
+                del self._watchers[job_id]
+
+    def changed(self, job_id: uuid.UUID) -> None:
+        """Wake those who watch the job; call it after the commit."""
+        for watcher in self._watchers.get(job_id, ()):
+            watcher.wake()
+
+    async def poll(self, sessions: Sessions, interval_s: float) -> None:
+        """Look for changes that other copies made, for ever; asks only while somebody watches."""
+        while True:
+            await self._somebody.wait()
+            await asyncio.sleep(interval_s)
+            if not self._watchers:
+                self._somebody.clear()
+                continue
+            try:
+                await self._look(sessions)
+            except ServiceError as error:
+                log.warning("watched_jobs_not_read", reason=error.reason)
+
+    async def _look(self, sessions: Sessions) -> None:
+        watched = list(self._watchers)
+        for start in range(0, len(watched), _CHUNK):
+            for job_id, update_time in await _update_times(sessions, watched[start : start + _CHUNK]):
+                self._wake_outdated(job_id, update_time)
+
+    def _wake_outdated(self, job_id: uuid.UUID, update_time: datetime) -> None:
+        for watcher in self._watchers.get(job_id, ()):
+            if watcher.seen != update_time:
+                watcher.wake()
+
+
+async def _update_times(sessions: Sessions, job_ids: list[uuid.UUID]) -> list[tuple[uuid.UUID, datetime]]:
+    async def work(session: AsyncSession) -> list[tuple[uuid.UUID, datetime]]:
+        found = await session.execute(select(Job.job_id, Job.update_time).where(Job.job_id.in_(job_ids)))
+        return [(job_id, update_time) for job_id, update_time in found.tuples()]
+
+    return await execute_in_transaction(sessions, work)

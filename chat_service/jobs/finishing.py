@@ -1,0 +1,84 @@
+"""Step 7 of the spine: the end of an attempt, told by a worker or by chat_service itself."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.errors import StaleLease
+from chat_service.insights.repository import unlock_insights
+from chat_service.jobs import events, lifecycle, repository
+from chat_service.jobs.context import JobContext
+from chat_service.jobs.lifecycle import Finish
+from chat_service.jobs.models import Job
+from chat_service.jobs.states import JobState
+from servicekit.errors import InvalidField
+from servicekit.retry import execute_with_lock_retry
+
+
+@dataclass(frozen=True, slots=True)
+class FinishError:
+    """Why an attempt ended without success."""
+
+    reason: str
+    message: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReport:
+    """All that a worker says at the end of its attempt."""
+
+    job_id: uuid.UUID
+    finish: Finish
+    error: FinishError | None = None
+    failed_count: int = 0
+
+
+class FinishService:
+    """Ends attempts."""
+
+    def __init__(self, context: JobContext) -> None:
+        """Take the shared tools."""
+        self._context = context
+
+    async def finish(self, report: FinishReport) -> Job:
+        """End the attempt and answer the job; the same report again changes nothing.
+
+        Raises `JobNotFound`, `StaleLease`, and `InvalidField` for an outcome that the job cannot have.
+        """
+        work = partial(self._finish, report=report)
+        job, changed = await execute_with_lock_retry(self._context.core.sessions, work)
+        if changed:
+            self._context.changes.changed(job.job_id)
+            events.ended(job)
+        return job
+
+    async def _finish(self, session: AsyncSession, report: FinishReport) -> tuple[Job, bool]:
+        job, now = await repository.lock(session, report.job_id)
+        if lifecycle.finished_before(job, report.finish):
+            return job, False
+        if not lifecycle.holds(job, report.finish.attempt):
+            raise StaleLease(job.job_id, report.finish.attempt, job.attempt)
+        changes = lifecycle.finish(job, report.finish, now, self._context.policy.retries)
+        if report.finish.outcome is JobState.COMPLETED:
+            await unlock_insights(session, uuid.UUID(job.subject_id), job.params["insight_type_ids"], now)
+        repository.apply(job, {**changes, **_findings(job, report)}, now)
+        return job, True
+
+
+def _findings(job: Job, report: FinishReport) -> dict[str, Any]:
+    """Answer the columns that say what went wrong; all of them are cleared when nothing did."""
+    most = job.requested_count - len(job.completed_ids)
+    if report.failed_count > most:
+        raise InvalidField("failed_count", f"must be 0 to {most}, got {report.failed_count}")
+    error = report.error
+    return {
+        "failed_count": report.failed_count,
+        "error_reason": error.reason if error else None,
+        "error_message": error.message if error else None,
+        "error_metadata": dict(error.metadata) if error else None,
+    }

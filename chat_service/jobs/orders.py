@@ -1,0 +1,111 @@
+"""Step 2 of the spine: the order becomes a job, once, whatever is repeated and whoever else orders."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.catalogue.models import Category
+from chat_service.catalogue.service import get_category
+from chat_service.chats.models import Chat
+from chat_service.chats.repository import lock_live
+from chat_service.errors import ChatNotReady, NothingToUnlock
+from chat_service.insights.repository import unlocked_types
+from chat_service.jobs import repository
+from chat_service.jobs.models import Job
+from chat_service.jobs.policy import JobPolicy
+from protos.chat.v1 import chat_pb2
+from servicekit.errors import RequestIdReused
+from servicekit.ids import uuid7
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A checked UnlockRequest."""
+
+    user_id: str
+    chat_id: uuid.UUID
+    category_id: str
+    request_id: uuid.UUID
+
+
+async def place(session: AsyncSession, order: Order, policy: JobPolicy) -> tuple[Job, bool]:
+    """Answer the job of the order and whether this call made it.
+
+    The replay is decided first, before any state is looked at. Raises `RequestIdReused`,
+    `ChatNotFound`, `CategoryNotFound`, `ChatNotReady`, `NothingToUnlock`.
+    """
+    known = await _replayed(session, order)
+    if known is not None:
+        return known, False
+    chat = await lock_live(session, order.user_id, order.chat_id)
+    offer = await get_category(session, order.category_id)
+    if chat.state != chat_pb2.CHAT_STATE_READY:
+        raise ChatNotReady(order.chat_id, _state_name(chat))
+    types = [insight_type.insight_type_id for insight_type in offer.insight_types]
+    values = _job_values(order, offer.category, types, policy)
+    job = await repository.insert_unless_there(session, values, policy.reserve_retry)
+    if job is None:
+        return await _lost(session, order), False
+    await _request_missing(session, job, order, types)
+    return job, True
+
+
+def _state_name(chat: Chat) -> str:
+    state = chat_pb2.ChatState.ValueType(chat.state)
+    return chat_pb2.ChatState.Name(state).removeprefix("CHAT_STATE_")
+
+
+async def _replayed(session: AsyncSession, order: Order) -> Job | None:
+    job = await repository.find_by_request(session, order.user_id, order.request_id)
+    if job is None:
+        return None
+    if job.subject_id != str(order.chat_id):
+        raise RequestIdReused(order.request_id, "chat_id")
+    if job.category_id != order.category_id:
+        raise RequestIdReused(order.request_id, "category_id")
+    return job
+
+
+async def _lost(session: AsyncSession, order: Order) -> Job:
+    """Answer the job of a call with the same request id that was faster; raises when it was another order."""
+    job = await _replayed(session, order)
+    if job is None:
+        raise NothingToUnlock(order.chat_id, order.category_id, "ORDERED")
+    return job
+
+
+async def _request_missing(session: AsyncSession, job: Job, order: Order, types: Sequence[str]) -> None:
+    """Leave out what the chat has already; raises `NothingToUnlock`, which takes the job back.
+
+    Read after the insert: a job of the same category that ends right now either still blocks the insert,
+    or its insights are seen here as unlocked. Read before, they could be bought twice.
+    """
+    there = await unlocked_types(session, order.chat_id, types)
+    missing = [name for name in types if name not in there]
+    if not missing:
+        raise NothingToUnlock(order.chat_id, order.category_id, "UNLOCKED")
+    if len(missing) < len(types):
+        job.params = _params(order.category_id, missing)
+        job.requested_count = len(missing)
+
+
+def _params(category_id: str, types: Sequence[str]) -> dict[str, Any]:
+    return {"category_id": category_id, "insight_type_ids": list(types)}
+
+
+def _job_values(order: Order, category: Category, types: Sequence[str], policy: JobPolicy) -> dict[str, Any]:
+    return {
+        "job_id": uuid7(),
+        "user_id": order.user_id,
+        "request_id": order.request_id,
+        "kind": category.kind,
+        "subject_id": str(order.chat_id),
+        "category_id": category.category_id,
+        "params": _params(category.category_id, types),
+        "price": category.price,
+        "requested_count": len(types),
+        "reservation_ttl_s": policy.reservation_ttl_s,
+    }

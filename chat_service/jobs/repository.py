@@ -1,0 +1,187 @@
+"""Reads and writes rows of jobs and steps."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.errors import JobNotFound
+from chat_service.jobs.models import Job, JobStep
+from chat_service.jobs.outbox import Sending
+from chat_service.jobs.states import JobState
+
+#: Columns that nobody outside sees: their change is no change of the job.
+_INTERNAL = frozenset({"lease_expire_time", "due_time", "worker_id", "step_count", "step_bytes"})
+_FRESH = {"populate_existing": True}
+
+
+async def clock(session: AsyncSession) -> datetime:
+    """Answer the database's time as of now; to be asked after the locks are held."""
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
+
+
+async def lock(session: AsyncSession, job_id: uuid.UUID) -> tuple[Job, datetime]:
+    """Answer the locked job and the time as of then; raises `JobNotFound`.
+
+    Closes the race of two calls that both decide from what they read before the other wrote: two claims, a
+    late save and a new claim, a cancel and the beginning of the settlement. The clock is read in a statement
+    of its own, because in the locking one it would be read before the wait.
+    """
+    found = await session.execute(
+        select(Job).where(Job.job_id == job_id).with_for_update(), execution_options=_FRESH
+    )
+    job = found.scalar_one_or_none()
+    if job is None:
+        raise JobNotFound(job_id)
+    return job, await clock(session)
+
+
+async def lock_of_subject(session: AsyncSession, subject_id: str) -> Sequence[Job]:
+    """Answer all jobs about a subject, locked in a fixed order: two that do so cannot block each other."""
+    found = await session.execute(
+        select(Job).where(Job.subject_id == subject_id).order_by(Job.job_id).with_for_update(),
+        execution_options=_FRESH,
+    )
+    return found.scalars().all()
+
+
+async def get(session: AsyncSession, job_id: uuid.UUID, user_id: str | None = None) -> Job:
+    """Answer the job as of now; raises `JobNotFound`, also for one that belongs to somebody else."""
+    statement = select(Job).where(Job.job_id == job_id)
+    if user_id is not None:
+        statement = statement.where(Job.user_id == user_id)
+    job = (await session.execute(statement, execution_options=_FRESH)).scalar_one_or_none()
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+async def find_by_request(session: AsyncSession, user_id: str, request_id: uuid.UUID) -> Job | None:
+    """Answer the job that the user ordered under this request id."""
+    found = await session.execute(
+        select(Job).where(Job.user_id == user_id, Job.request_id == request_id), execution_options=_FRESH
+    )
+    return found.scalar_one_or_none()
+
+
+async def insert_unless_there(
+    session: AsyncSession, values: Mapping[str, Any], reserve_retry: timedelta
+) -> Job | None:
+    """Insert a RESERVING job; None when its request id is taken or the category is being made.
+
+    Two orders at once are decided by the unique indexes: the second waits for the first one's commit.
+    """
+    now = func.clock_timestamp()
+    times = {"create_time": now, "update_time": now, "due_time": now + reserve_retry}
+    inserted = await session.execute(
+        insert(Job).values(**values, **times).on_conflict_do_nothing().returning(Job)
+    )
+    return inserted.scalar_one_or_none()
+
+
+def apply(job: Job, changes: Mapping[str, Any], now: datetime) -> None:
+    """Write the changes into the locked row; it is flushed with the commit.
+
+    update_time moves only when something changed that others see: a renewed lease is nothing to watch.
+    """
+    changed = {name for name, value in changes.items() if getattr(job, name) != value}
+    for name in changed:
+        setattr(job, name, changes[name])
+    if changed - _INTERNAL:
+        job.update_time = now
+
+
+async def list_page(
+    session: AsyncSession,
+    user_id: str,
+    subject_id: str,
+    after: tuple[datetime, uuid.UUID] | None,
+    limit: int,
+) -> Sequence[Job]:
+    """Answer the user's jobs, newest first, from the one after the given key; an empty subject means all."""
+    statement = select(Job).where(Job.user_id == user_id)
+    if subject_id:
+        statement = statement.where(Job.subject_id == subject_id)
+    if after is not None:
+        statement = statement.where(tuple_(Job.create_time, Job.job_id) < after)
+    found = await session.execute(statement.order_by(Job.create_time.desc(), Job.job_id.desc()).limit(limit))
+    return found.scalars().all()
+
+
+async def take_due(
+    session: AsyncSession, *, reserving: bool, next_due: timedelta, limit: int
+) -> Sequence[Job]:
+    """Answer jobs that are due, earliest first, and move their due time on so that nobody else takes them.
+
+    Closes the race of two dispatchers that send the same job: the row is locked until the new due time is
+    committed, and who comes second skips it.
+    """
+    is_reserving = Job.state == JobState.RESERVING
+    locked = await session.execute(
+        select(Job.user_id, Job.job_id)
+        # now(), because an index cannot be searched for a time that changes with every row.
+        .where(Job.due_time <= func.now(), is_reserving if reserving else ~is_reserving)
+        .order_by(Job.due_time)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    keys = [(user_id, job_id) for user_id, job_id in locked.tuples()]
+    if not keys:
+        return ()
+    taken = await session.execute(
+        update(Job)
+        .where(tuple_(Job.user_id, Job.job_id).in_(keys))
+        .values(due_time=func.clock_timestamp() + next_due)
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return taken.scalars().all()
+
+
+async def give_back(session: AsyncSession, sendings: Sequence[Sending]) -> None:
+    """Make jobs due again that could not be sent, except those that somebody has moved on meanwhile."""
+    keys = [(sending.job_id, sending.due_time) for sending in sendings]
+    await session.execute(
+        update(Job)
+        .where(tuple_(Job.job_id, Job.due_time).in_(keys))
+        .values(due_time=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def save_step(session: AsyncSession, values: Mapping[str, Any]) -> tuple[JobStep, bool]:
+    """Store a step, or answer the one that is there; the job is locked. Says whether it is new."""
+    inserted = await session.execute(
+        insert(JobStep).values(**values).on_conflict_do_nothing().returning(JobStep)
+    )
+    step = inserted.scalar_one_or_none()
+    if step is not None:
+        return step, True
+    key = {name: values[name] for name in ("user_id", "job_id", "name")}
+    found = await session.execute(select(JobStep).filter_by(**key))
+    return found.scalar_one(), False
+
+
+async def list_steps(session: AsyncSession, job: Job) -> Sequence[JobStep]:
+    """Answer the finished steps of a job in the order they were saved."""
+    found = await session.execute(
+        select(JobStep)
+        .where(JobStep.user_id == job.user_id, JobStep.job_id == job.job_id)
+        .order_by(JobStep.save_order)
+    )
+    return found.scalars().all()
+
+
+async def purge_steps_of_subject(session: AsyncSession, subject_id: str) -> None:
+    """Remove for good what the steps of a subject's jobs hold; the jobs stay, as receipts."""
+    jobs = select(Job.user_id, Job.job_id).where(Job.subject_id == subject_id)
+    await session.execute(
+        delete(JobStep)
+        .where(tuple_(JobStep.user_id, JobStep.job_id).in_(jobs))
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,182 @@
+"""Step 5 of the spine: what workers do with a job, each time under its lock and with the fencing token."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.errors import StaleLease
+from chat_service.insights import repository as insights
+from chat_service.jobs import lifecycle, limits, repository
+from chat_service.jobs.context import JobContext
+from chat_service.jobs.fields import CheckedStep, CheckedStruct
+from chat_service.jobs.models import Job, JobStep
+from servicekit.errors import InvalidField
+from servicekit.ids import uuid7
+from servicekit.logs import get_logger
+from servicekit.retry import execute_with_lock_retry
+
+log = get_logger(__name__)
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker gets; without a lease there is nothing to do."""
+
+    job: Job
+    claimed: bool
+    exhausted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls: the job, the fencing token, and the columns of the progress that it reports."""
+
+    job_id: uuid.UUID
+    attempt: int
+    progress: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedInsight:
+    """An insight to save."""
+
+    insight_type_id: str
+    data: CheckedStruct
+    sentences: list[str]
+
+
+class RunnerService:
+    """Serves the workers. All of it raises `JobNotFound`; all but `claim` raises `StaleLease`."""
+
+    def __init__(self, context: JobContext) -> None:
+        """Take the shared tools."""
+        self._context = context
+
+    async def claim(self, job_id: uuid.UUID, worker_id: str) -> Claim:
+        """Give the job's next attempt to the worker, if it is to be had."""
+        work = partial(self._claim, job_id=job_id, worker_id=worker_id)
+        claim = await execute_with_lock_retry(self._context.core.sessions, work)
+        if claim.claimed:
+            self._context.changes.changed(job_id)
+            log.info("job_claimed", job_id=str(job_id), attempt=claim.job.attempt, worker_id=worker_id)
+        return claim
+
+    async def _claim(self, session: AsyncSession, job_id: uuid.UUID, worker_id: str) -> Claim:
+        job, now = await repository.lock(session, job_id)
+        changes = lifecycle.claim(job, now, self._context.policy.lease, worker_id)
+        if changes is None:
+            return Claim(job, claimed=False, exhausted=False)
+        repository.apply(job, changes, now)
+        return Claim(job, claimed=True, exhausted=lifecycle.exhausted(job, self._context.policy.max_attempts))
+
+    async def save_step(self, call: Call, step: CheckedStep) -> tuple[Job, JobStep]:
+        """Save a finished step; the first result under its name stays and is answered."""
+
+        async def work(session: AsyncSession, job: Job, now: datetime) -> JobStep:
+            return await _save_step(session, job, step, now)
+
+        return await self._leased(call, work)
+
+    async def list_steps(self, call: Call) -> tuple[Job, Sequence[JobStep]]:
+        """Answer the finished steps in the order they were saved."""
+
+        async def work(session: AsyncSession, job: Job, now: datetime) -> Sequence[JobStep]:
+            return await repository.list_steps(session, job)
+
+        return await self._leased(call, work)
+
+    async def save_insight(self, call: Call, insight: CheckedInsight) -> tuple[Job, uuid.UUID]:
+        """Save one of the results that were ordered, hidden as long as nobody paid; answer its id."""
+
+        async def work(session: AsyncSession, job: Job, now: datetime) -> uuid.UUID:
+            return await _save_insight(session, job, insight, now)
+
+        return await self._leased(call, work)
+
+    async def heartbeat(self, call: Call, *, settling: bool, giving_up: bool) -> Job:
+        """Renew the lease, begin to settle, or end the lease so that another worker can go on at once."""
+
+        async def work(session: AsyncSession, job: Job, now: datetime) -> None:
+            if settling:
+                repository.apply(job, lifecycle.begin_settling(job), now)
+            if giving_up:
+                changes = lifecycle.give_up(now, self._context.policy.redispatch)
+                repository.apply(job, changes, now)
+
+        job, _ = await self._leased(call, work)
+        if giving_up:
+            self._context.outbox.put(job)
+        return job
+
+    async def _leased(
+        self, call: Call, work: Callable[[AsyncSession, Job, datetime], Awaitable[_Answer]]
+    ) -> tuple[Job, _Answer]:
+        """Do the work under the job's lock if the attempt is the current one, and renew its lease."""
+
+        async def transaction(session: AsyncSession) -> tuple[Job, _Answer]:
+            job, now = await repository.lock(session, call.job_id)
+            if not lifecycle.holds(job, call.attempt):
+                raise StaleLease(call.job_id, call.attempt, job.attempt)
+            renewed = lifecycle.renew(now, self._context.policy.lease)
+            repository.apply(job, {**renewed, **call.progress}, now)
+            return job, await work(session, job, now)
+
+        job, answer = await execute_with_lock_retry(self._context.core.sessions, transaction)
+        self._context.changes.changed(call.job_id)
+        return job, answer
+
+
+async def _save_step(session: AsyncSession, job: Job, step: CheckedStep, now: datetime) -> JobStep:
+    values = {
+        "user_id": job.user_id,
+        "job_id": job.job_id,
+        "name": step.name,
+        "result": step.result.value,
+        "attempt": job.attempt,
+        "duration_ms": step.duration_ms,
+        "create_time": now,
+    }
+    saved, new = await repository.save_step(session, values)
+    if new:
+        _count_step(job, step)
+    return saved
+
+
+def _count_step(job: Job, step: CheckedStep) -> None:
+    """Count what the job holds; raises `InvalidField`, which takes the step back, when it is too much."""
+    job.step_count += 1
+    job.step_bytes += step.result.size_bytes
+    if job.step_count > limits.MAX_STEPS:
+        raise InvalidField("step", f"is one too many: a job has at most {limits.MAX_STEPS}")
+    if job.step_bytes > limits.MAX_STEPS_BYTES:
+        problem = f"is too much: all steps of a job have at most {limits.MAX_STEPS_BYTES} bytes as JSON"
+        raise InvalidField("step.result", problem)
+
+
+async def _save_insight(session: AsyncSession, job: Job, insight: CheckedInsight, now: datetime) -> uuid.UUID:
+    ordered: Sequence[str] = job.params["insight_type_ids"]
+    name = insight.insight_type_id
+    if name not in ordered:
+        raise InvalidField("insight_type_id", f"must be one of the job's: {', '.join(ordered)}")
+    values = {
+        "insight_id": uuid7(),
+        "user_id": job.user_id,
+        "chat_id": uuid.UUID(job.subject_id),
+        "insight_type_id": name,
+        "job_id": job.job_id,
+        "data": insight.data.value,
+        "sentences": insight.sentences,
+        "create_time": now,
+        "update_time": now,
+    }
+    insight_id = await insights.save(session, values)
+    if name not in job.completed_ids:
+        repository.apply(job, {"completed_ids": [*job.completed_ids, name]}, now)
+    return insight_id

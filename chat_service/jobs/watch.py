@@ -1,0 +1,32 @@
+"""Following a job: its present state, and again after every change that can be seen."""
+
+import uuid
+from collections.abc import AsyncIterator
+from functools import partial
+
+from chat_service.jobs import repository
+from chat_service.jobs.context import JobContext
+from chat_service.jobs.messages import job_message
+from chat_service.jobs.states import TERMINAL
+from protos.insight.v1 import insight_pb2
+from servicekit.retry import execute_in_transaction
+
+
+async def watch(context: JobContext, user_id: str, job_id: uuid.UUID) -> AsyncIterator[insight_pb2.Job]:
+    """Yield the job until it has ended; holds no connection between two reads. Raises `JobNotFound`.
+
+    Changes that follow each other faster than they can be read are seen as one.
+    """
+    get = partial(repository.get, job_id=job_id, user_id=user_id)
+    last: insight_pb2.Job | None = None
+    with context.changes.watcher(job_id) as watcher:
+        while True:
+            job = await execute_in_transaction(context.core.sessions, get)
+            watcher.seen = job.update_time
+            message = job_message(job)
+            if message != last:
+                yield message
+                last = message
+            if job.state in TERMINAL:
+                return
+            await watcher.wait()
