@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import dramatiq
 import psutil
@@ -111,6 +110,23 @@ def test_jobs_whose_messages_redis_forgot_are_made_all_the_same(
         customer.wait_for(job_id, "COMPLETED")
 
 
+def test_an_attempt_that_takes_too_long_is_ended_and_the_next_one_goes_on(
+    customer: Customer, gates: Gates, start_worker: StartWorker
+) -> None:
+    # Given a worker whose attempts may take two seconds, and a stage that hangs
+    worker = start_worker(
+        worker_job_limit_s="2", worker_patience_s="1", worker_stream_timeout_s="1", rpc_timeout_s="1"
+    )
+    gates.put("deaf", "two")
+    job_id = customer.unlock()
+    # When the time is up, then the next attempt begins with that stage
+    eventually(lambda: gates.notes("started").count("two") == 2, timeout_s=20)
+    gates.lift("deaf", "two")
+    assert customer.wait_for(job_id, "COMPLETED").attempt == 2
+    assert gates.notes("done") == [READ, "one", READ, "two", "three"]
+    assert "TimeLimitExceeded" in worker.log()
+
+
 def test_a_message_that_names_no_job_is_not_repeated(house: House, start_worker: StartWorker) -> None:
     # Given a worker, and messages that no attempt can make sense of
     worker = start_worker()
@@ -124,26 +140,3 @@ def test_a_message_that_names_no_job_is_not_repeated(house: House, start_worker:
     eventually(lambda: worker.log().count("Aborting message") == 2, timeout_s=20)
     assert "Retrying" not in worker.log()
     broker.client.close()
-
-
-def test_a_worker_without_redis_says_so_and_exits(house: House, gates: Gates, tmp_path: Path) -> None:
-    # Given a Redis that is not there
-    settings = {"redis_url": f"unix://{tmp_path}/nobody.sock", "worker_start_timeout_s": "0.5"}
-    worker = house.worker(tmp_path / "worker", gates.path, **settings)
-    # When the worker starts
-    worker.child.start()
-    # Then it ends with an error that names the setting
-    assert worker.child.wait(20) not in (0, None)
-    assert "HOLDFAST_REDIS_URL" in worker.log()
-
-
-def test_a_pipeline_that_cannot_be_imported_stops_the_start(
-    house: House, gates: Gates, tmp_path: Path
-) -> None:
-    # Given a module that is not there
-    worker = house.worker(tmp_path / "worker", gates.path, worker_pipelines="no_such_module")
-    # When the worker starts
-    worker.child.start()
-    # Then it ends with an error that names it
-    assert worker.child.wait(20) not in (0, None)
-    assert "no_such_module" in worker.log()
