@@ -70,7 +70,11 @@ def make(digest: Digest) -> InsightResult:
             "minutes",
         ),
         "rows": rows,
-        "by_hour": {"labels": list(HOURS), "median_minutes": hours, "replies": [len(times) for times in by_hour]},
+        "by_hour": {
+            "labels": list(HOURS),
+            "median_minutes": hours,
+            "replies": [len(times) for times in by_hour],
+        },
         "others": {"authors": unshown(digest)},
         "reply_count": replies,
         "overnight_reply_count": sum(len(times.night) for times in by_author),

@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from insight_worker.pipelines.chat_insights import reader
+from insight_worker.pipelines.chat_insights.digest import KINDS
 from insight_worker.pipelines.chat_insights.emojis import find_emoji, plain
 from insight_worker.pipelines.chat_insights.tokens import Vocabulary, domain_of, split_links, split_words
 from insight_worker.pipelines.interface import ChatMessage
@@ -67,7 +68,7 @@ def test_a_caption_is_text_and_a_placeholder_is_not() -> None:
 
 def test_an_unknown_kind_is_other() -> None:
     digest = digest_of("2024-01-01 10:00 Ann (hologram): hi")
-    assert digest.kinds[0] == reader.KINDS.index("other")
+    assert digest.kinds[0] == KINDS.index("other")
 
 
 def test_reading_checks_for_cancellation_while_it_streams() -> None:

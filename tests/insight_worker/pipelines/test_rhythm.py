@@ -192,3 +192,13 @@ def test_round_numbers_grow_so_that_the_list_stays_short() -> None:
         assert len(numbers) <= 12
         assert all(number <= count for number in numbers)
     assert milestones._round_numbers(40_000) == [5_000 * n for n in range(1, 9)]
+
+
+def test_a_clear_owl_and_a_clear_lark_are_named() -> None:
+    # Given Ann who writes at two and Bob who writes at six, 20 times each, on working days
+    lines = [f"2024-01-02 02:{n:02d} Ann: x\n2024-01-02 06:{n:02d} Bob: x" for n in range(20)]
+    _, said = made(night_owls.INSIGHT, "\n".join(lines))
+    assert "Ann is the night owl: 100% of Ann's messages come that late." in said
+    assert "Bob is the early bird: 100% are from between five and eight." in said
+    _, hours = made(working_hours.INSIGHT, "\n".join(lines).replace("06:", "10:"))
+    assert "The largest part outside office hours is Ann's: 100%" in hours
