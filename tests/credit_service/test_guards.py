@@ -6,6 +6,7 @@ import pytest
 
 from tests.credit_service.client import Client
 from tests.credit_service.database import Database
+from tests.credit_service.server import Server
 
 CHECK = psycopg2.errors.CheckViolation
 UNIQUE = psycopg2.errors.UniqueViolation
@@ -26,9 +27,12 @@ class Rows:
         client.release(self.released, reason="r")
 
 
-@pytest.fixture
-def rows(client: Client) -> Rows:
-    return Rows(client)
+@pytest.fixture(scope="module")
+def rows(running: Server, plain_sql: Database) -> Rows:
+    """The rows that every test here tries to harm; none may succeed."""
+    plain_sql.empty()
+    with Client(running.target) as client:
+        return Rows(client)
 
 
 _NEW_RESERVATION = (
@@ -203,29 +207,31 @@ REFUSED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("case", FORBIDDEN)
-def test_a_constraint_forbids(rows: Rows, database: Database, case: str) -> None:
+def test_a_constraint_forbids(rows: Rows, plain_sql: Database, case: str) -> None:
     error, constraint, sql = FORBIDDEN[case]
     with pytest.raises(error) as caught:
-        database.run(sql.format(**vars(rows)))
+        plain_sql.run(sql.format(**vars(rows)))
+    plain_sql.check_invariants()
     assert caught.value.diag.constraint_name == constraint
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_trigger_refuses(rows: Rows, database: Database, case: str) -> None:
+def test_a_trigger_refuses(rows: Rows, plain_sql: Database, case: str) -> None:
     with pytest.raises(TRIGGER, match="is refused"):
-        database.run(REFUSED[case].format(**vars(rows)))
+        plain_sql.run(REFUSED[case].format(**vars(rows)))
+    plain_sql.check_invariants()
 
 
-def test_the_templates_of_these_tests_are_right_without_their_change(rows: Rows, database: Database) -> None:
+def test_the_templates_of_these_tests_are_right_without_their_change(rows: Rows, plain_sql: Database) -> None:
     """Otherwise the tests above would pass for another reason than the one they name."""
-    with database.held() as undone:
+    with plain_sql.held() as undone:
         undone.run(new_reservation().format(**vars(rows)))
         undone.run(new_transaction().format(**vars(rows)))
         undone.run(new_transaction(number=10, reservation="'{held}'").format(**vars(rows)))
 
 
-def test_an_open_reservation_may_be_extended_and_settled_by_hand(rows: Rows, database: Database) -> None:
-    with database.held() as undone:
+def test_an_open_reservation_may_be_extended_and_settled_by_hand(rows: Rows, plain_sql: Database) -> None:
+    with plain_sql.held() as undone:
         undone.run(
             "UPDATE reservations SET expire_time = expire_time + interval '1 h' WHERE state = 'RESERVED'"
         )
