@@ -13,7 +13,7 @@ from .tokens import OTHER_WORD
 
 MIN_PHRASE_COUNT = 4
 """A phrase that was said less often is not looked at."""
-MAX_PHRASES_COUNTED = 100_000
+MAX_PHRASES_COUNTED = 60_000
 """When there are more different phrases than this, the rarest so far are forgotten."""
 CHUNK_WORDS = 50_000
 """How many words are looked at together; bounds what is held beside the counts."""
