@@ -284,16 +284,16 @@ def check_outcome(job: JobFacts, finish: Finish) -> None:
 def possible_outcomes(job: JobFacts) -> Sequence[JobState]:
     """Answer how the present attempt may end.
 
-    Coins may have been charged only after settling began without a cancel: that is the moment in which
-    cancel and charge are decided against each other.
+    Coins may be charged only after settling began without a cancel: that is the moment in which cancel and
+    charge are decided against each other. A cancelled job that was charged all the same is COMPLETED,
+    so that nobody pays for what stays hidden.
     """
     if job.state is JobState.PAYMENT_FAILED:
         return [JobState.COMPLETED, JobState.PAYMENT_FAILED]
-    if job.cancel_requested:
-        return [JobState.CANCELLED, JobState.FAILED]
-    if job.state is JobState.RUNNING:
-        return [JobState.FAILED]
-    return [JobState.COMPLETED, JobState.FAILED, JobState.PAYMENT_FAILED]
+    if job.state is JobState.SETTLING:
+        without_charge = JobState.CANCELLED if job.cancel_requested else JobState.PAYMENT_FAILED
+        return [JobState.COMPLETED, JobState.FAILED, without_charge]
+    return [JobState.FAILED, JobState.CANCELLED] if job.cancel_requested else [JobState.FAILED]
 
 
 def _names(states: Sequence[JobState]) -> str:

@@ -69,14 +69,14 @@ BEGIN
         RAISE EXCEPTION 'job % is % and never changes', OLD.job_id, OLD.state
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_jobs_terminal_is_final';
     END IF;
-    IF NEW.state <> OLD.state AND NOT CASE OLD.state
+    IF NEW.state <> OLD.state AND NOT (CASE OLD.state
         WHEN 'RESERVING' THEN NEW.state IN ('QUEUED', 'REJECTED', 'SETTLING')
         WHEN 'QUEUED' THEN NEW.state IN ('RUNNING', 'SETTLING')
         WHEN 'RUNNING' THEN NEW.state IN ('SETTLING', 'FAILED', 'CANCELLED')
         WHEN 'SETTLING' THEN NEW.state IN ('COMPLETED', 'FAILED', 'CANCELLED', 'PAYMENT_FAILED')
         WHEN 'PAYMENT_FAILED' THEN NEW.state IN ('COMPLETED', 'CANCELLED')
         ELSE false
-    END THEN
+    END) THEN
         RAISE EXCEPTION 'job % cannot go from % to %', OLD.job_id, OLD.state, NEW.state
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_jobs_way_exists';
     END IF;
