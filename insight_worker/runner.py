@@ -65,14 +65,16 @@ class JobRunner:
             _log.warning("another attempt has the job", current=error.metadata.get("current_attempt"))
         except AttemptAbandoned as error:
             outcome = "abandoned"
-            _log.warning("attempt abandoned", problem=str(error), given_up=lease.give_up())
+            given_up = lease.give_up()
+            _log.warning("attempt abandoned", problem=str(error), given_up=given_up)
         except ServiceError as error:
             # A bug on one of the two sides: the lease is not given up, so that the next attempt waits.
             outcome = "broken"
             _log.exception("attempt broken", reason=error.reason)
         except Interrupt as interrupt:
             outcome = "interrupted"
-            _log.warning("attempt interrupted", by=type(interrupt).__name__, given_up=lease.give_up())
+            given_up = lease.give_up()
+            _log.warning("attempt interrupted", by=type(interrupt).__name__, given_up=given_up)
             raise
         finally:
             duration_ms = round((time.monotonic() - started) * 1000, 1)
