@@ -106,6 +106,7 @@ def _sentences(
     thankful = leader(
         [a for a, count in enumerate(digest.counts) if count >= MIN_OWN_MESSAGES],
         lambda author: signs[author]["thanks"] / digest.counts[author],
+        lambda author: signs[author]["thanks"],
     )
     if thankful is not None and len(digest.names) > 1:
         times = counted(signs[thankful]["thanks"], "time")

@@ -39,7 +39,21 @@ def catchphrases(counts: TermCounts, author: int, skip: frozenset[int], most: in
         if own.get(part, 0) * ABSORBING_PART <= own[term]
     }
     ranked = sorted((phrase for phrase in typical if phrase.term not in absorbed), key=_rank)
-    return ranked[:most]
+    return _unlike_each_other(counts, ranked, most)
+
+
+def _unlike_each_other(counts: TermCounts, ranked: list[Catchphrase], most: int) -> list[Catchphrase]:
+    """The first phrases that share less than half of their words with any phrase before them."""
+    chosen: list[Catchphrase] = []
+    said: list[set[int]] = []
+    for phrase in ranked:
+        words = set(counts.words(phrase.term))
+        if all(2 * len(words & other) < len(words) for other in said):
+            chosen.append(phrase)
+            said.append(words)
+        if len(chosen) == most:
+            break
+    return chosen
 
 
 def _rank(phrase: Catchphrase) -> tuple[float, int, Term]:

@@ -102,7 +102,7 @@ def _sentences(
         f"The favourites: {listed(favourites)}.",
     ]
     named = [author for author in shown(digest) if digest.counts[author] >= MIN_OWN_MESSAGES]
-    most = leader(named, lambda author: by_author[author].total() / digest.counts[author])
+    most = leader(named, lambda a: by_author[a].total() / digest.counts[a], lambda a: by_author[a].total())
     if most is not None and len(named) > 1:
         own_rate = per_hundred(by_author[most].total(), digest.counts[most])
         sentences.append(f"{name(digest, most)} uses them most: {own_rate:.0f} in every hundred messages.")

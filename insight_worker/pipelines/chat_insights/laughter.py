@@ -128,7 +128,7 @@ def _sentences(
         else f"Laughter sounds like this: {listed(ways) or 'many ways'}."
     )
     named = [author for author, count in enumerate(digest.counts) if count >= MIN_OWN_MESSAGES]
-    funniest = leader(named, lambda author: funny[author])
+    funniest = leader(named, funny.__getitem__, received.__getitem__)
     if funniest is not None and len(named) > 1:
         sentences.append(
             f"{name(digest, funniest)} makes the others laugh most: {funny[funniest]:.0f} laughs to every "

@@ -76,16 +76,12 @@ def _sentences(
     links: Counter[int],
     domains: Counter[str],
 ) -> tuple[str, ...]:
-    media = sum(totals[number] for number in _MEDIA)
     parts = [
         counted(totals[n], *_SPOKEN[KINDS[n]])
         for n in sorted(_MEDIA, key=lambda number: (-totals[number], number))
         if totals[n]
     ]
-    sentences = [
-        f"Of {counted(len(digest), 'message')}, {totals[_TEXT]:,} are text and {media:,} something else"
-        + (f": {listed(parts[:4])}." if parts else ".")
-    ]
+    sentences = [_kinds_sentence(len(digest), totals[_TEXT], parts)]
     sender = leader(range(len(digest.names)), lambda author: sum(kinds[author, n] for n in _MEDIA))
     if sender is not None and len(digest.names) > 1:
         own = sum(kinds[sender, number] for number in _MEDIA)
@@ -96,6 +92,13 @@ def _sentences(
     else:
         sentences.append("Nobody sent a link.")
     return tuple(sentences)
+
+
+def _kinds_sentence(total: int, text: int, parts: list[str]) -> str:
+    if text == total:
+        return f"All {counted(total, 'message')} are text."
+    rest = f": {listed(parts[:4])}" if parts else ""
+    return f"Of {counted(total, 'message')}, {text:,} are text and {total - text:,} something else{rest}."
 
 
 INSIGHT = InsightType("media_and_links", make)

@@ -102,8 +102,8 @@ def _sentences(digest: Digest, habits: Sequence[_Habits], days: int) -> tuple[st
         f"and {percent(weekend / total)} at weekends (an even week would give 29%)."
     ]
     named = [author for author, own in enumerate(habits) if own.messages >= MIN_OWN_MESSAGES]
-    owl = leader(named, lambda author: habits[author].late / habits[author].messages)
-    lark = leader(named, lambda author: habits[author].early / habits[author].messages)
+    owl = leader(named, lambda a: habits[a].late / habits[a].messages, lambda a: habits[a].late)
+    lark = leader(named, lambda a: habits[a].early / habits[a].messages, lambda a: habits[a].early)
     if owl is not None and len(named) > 1:
         part = percent(habits[owl].late / habits[owl].messages)
         sentences.append(
@@ -114,9 +114,10 @@ def _sentences(digest: Digest, habits: Sequence[_Habits], days: int) -> tuple[st
         sentences.append(f"{name(digest, lark)} is the early bird: {part} are from between five and eight.")
     opener = max(range(len(habits)), key=lambda author: (habits[author].first_of_day, -author))
     closer = max(range(len(habits)), key=lambda author: (habits[author].last_of_day, -author))
+    second = "" if opener == closer else f"{name(digest, closer)} "
     sentences.append(
         f"Of {days:,} days with messages, {name(digest, opener)} opened {habits[opener].first_of_day:,} "
-        f"and {name(digest, closer)} closed {habits[closer].last_of_day:,}."
+        f"and {second}closed {habits[closer].last_of_day:,}."
     )
     return tuple(sentences)
 

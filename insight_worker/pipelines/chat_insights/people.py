@@ -8,6 +8,7 @@ from .wording import label, spoken
 
 CLEAR_LEAD = 1.1
 """Nobody is named for a lead that chance could have made."""
+MIN_NAMED_EVENTS = 5
 
 
 def shown(digest: Digest, most: int = MAX_AUTHORS) -> range:
@@ -35,11 +36,17 @@ def name(digest: Digest, author: int) -> str:
     return spoken(digest.names[author])
 
 
-def leader(authors: Sequence[int], value: Callable[[int], float]) -> int | None:
-    """The author whose value is highest by at least a tenth; None where nobody is so far ahead."""
+def leader(
+    authors: Sequence[int], value: Callable[[int], float], events: Callable[[int], int] | None = None
+) -> int | None:
+    """The author whose value is highest by at least a tenth; None where nobody is so far ahead.
+
+    Where the value is a rate, `events` says what it was made from: fewer than five make nobody the first.
+    """
     ranked = sorted(((value(author), author) for author in authors), reverse=True)
     if not ranked or ranked[0][0] <= 0:
         return None
     if len(ranked) > 1 and ranked[0][0] < ranked[1][0] * CLEAR_LEAD:
         return None
-    return ranked[0][1]
+    first = ranked[0][1]
+    return first if events is None or events(first) >= MIN_NAMED_EVENTS else None

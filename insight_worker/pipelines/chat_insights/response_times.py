@@ -137,9 +137,7 @@ def _sentences(
             f"({duration(slowest[0] * 60)})."
         )
     night = sum(len(times.night) for times in by_author)
-    sentences.append(
-        f"{counted(replies, 'reply', 'replies')} were measured; {night:,} over night are left out."
-    )
+    sentences.append(f"{counted(replies, 'reply', 'replies')} were measured; {night:,} more came over night.")
     if replies < THIN_REPLIES:
         sentences.append("That is little to go by, so take the times as a first impression.")
     return tuple(sentences)

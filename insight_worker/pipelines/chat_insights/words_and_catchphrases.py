@@ -19,6 +19,8 @@ TOP_WORDS_PER_AUTHOR = 15
 TOP_PHRASES = 15
 TOP_CATCHPHRASES = 8
 MIN_CONTENT_CHARACTERS = 2
+MAX_GLUE_CHARACTERS = 3
+"""A stop word this short holds phrases together: "the door" says no more than "door"."""
 DEFAULT_LANGUAGE = "en"
 THIN_WORDS = 500
 
@@ -77,11 +79,17 @@ def _top(
     """The most used terms of a length that hold at least one word of their own."""
     low, high = counts.size ** (length - 1), counts.size**length
     own = [(count, term) for term, count in uses.items() if low <= term < high]
-    own = [(count, term) for count, term in own if not skip.issuperset(counts.words(term))]
+    glue = frozenset(word for word in skip if len(digest.vocabulary[word]) <= MAX_GLUE_CHARACTERS)
+    own = [(count, term) for count, term in own if _says_something(counts.words(term), skip, glue)]
     # Ties at the end of the list are decided by the alphabet, not by who wrote first.
     bound = min(nlargest(most, (count for count, _ in own)), default=0)
     ranked = [(-count, _text(digest, counts, term)) for count, term in own if count >= bound]
     return [{"text": text, "count": -count} for count, text in sorted(ranked)[:most]]
+
+
+def _says_something(words: Sequence[int], skip: frozenset[int], glue: frozenset[int]) -> bool:
+    """Whether a term holds a word of its own, and neither begins nor ends with a short stop word."""
+    return not skip.issuperset(words) and words[0] not in glue and words[-1] not in glue
 
 
 def _text(digest: Digest, counts: TermCounts, term: Term) -> str:

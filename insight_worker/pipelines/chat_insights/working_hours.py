@@ -105,7 +105,7 @@ def _sentences(digest: Digest, hours: Sequence[_Hours], data: dict[str, JsonValu
         f"{percent(1 - inside / total)} outside that, {percent(weekend / total)} at weekends."
     ]
     named = [author for author, own in enumerate(hours) if own.messages >= MIN_OWN_MESSAGES]
-    late = leader(named, lambda author: hours[author].outside / hours[author].messages)
+    late = leader(named, lambda a: hours[a].outside / hours[a].messages, lambda a: hours[a].outside)
     if late is not None and len(named) > 1:
         part = percent(hours[late].outside / hours[late].messages)
         sentences.append(

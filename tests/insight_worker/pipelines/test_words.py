@@ -57,10 +57,10 @@ def test_top_words_leave_out_stop_words_laughter_and_numbers() -> None:
 
 
 def test_phrases_are_counted_within_messages_only() -> None:
-    # Given "big dog" five times, and "dog big" only across messages
-    lines = "\n".join(f"2024-01-01 10:{n:02d} Ann: big dog" for n in range(5))
+    # Given "pizza oven" five times, and "oven pizza" only across messages
+    lines = "\n".join(f"2024-01-01 10:{n:02d} Ann: pizza oven" for n in range(5))
     data, _ = made(words_and_catchphrases.INSIGHT, lines)
-    assert data["top_bigrams"] == [{"text": "big dog", "count": 5}]
+    assert data["top_bigrams"] == [{"text": "pizza oven", "count": 5}]
     assert data["top_trigrams"] == []
 
 
@@ -142,3 +142,15 @@ def test_who_uses_emoji_most_is_named_when_the_lead_is_clear() -> None:
     lines = [f"2024-01-02 10:{n:02d} Ann: x 😂\n2024-01-02 10:{n:02d} Bob: x" for n in range(20)]
     _, said = made(emoji_use.INSIGHT, "\n".join(lines))
     assert "Ann uses them most: 100 in every hundred messages." in said
+
+
+def test_catchphrases_do_not_repeat_each_other() -> None:
+    lines = [
+        f"2024-01-02 10:{n:02d} Ann: walking home slowly\n2024-01-02 10:{n:02d} Bob: the trumpet man plays again tonight"
+        for n in range(40)
+    ]
+    data, _ = made(words_and_catchphrases.INSIGHT, "\n".join(lines))
+    phrases_of_bob = [set(phrase["text"].split()) for phrase in row(data, "Bob")["catchphrases"]]
+    assert len(phrases_of_bob) > 1
+    for place, words in enumerate(phrases_of_bob):
+        assert all(2 * len(words & other) < len(words) for other in phrases_of_bob[:place])
