@@ -62,4 +62,4 @@ async def _categories(session: AsyncSession) -> Sequence[tuple[Category, int]]:
         .where(Category.active)
         .order_by(Category.position)
     )
-    return [(category, count) for category, count in rows.tuples()]
+    return [(row[0], row[1]) for row in rows]

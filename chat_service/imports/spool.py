@@ -44,8 +44,7 @@ class Spool:
         try:
             await asyncio.to_thread(self._write, chunk)
         except OSError as error:
-            log.exception("spool_failed", size=self.size)
-            raise Unavailable("the upload cannot be kept; try again later") from error
+            raise _cannot_keep() from error
 
     def _write(self, chunk: bytes) -> None:
         self.file.write(chunk)
@@ -61,7 +60,7 @@ async def spooled(
     Raises `ImportTooLarge` as soon as the limit is passed, and `DeadlineExceeded` when the client
     pauses too long between two chunks or needs too long in all.
     """
-    with tempfile.TemporaryFile(dir=directory) as file:
+    with _temporary_file(directory) as file:
         spool = Spool(file)
         try:
             async with asyncio.timeout(limits.upload_timeout_s):
@@ -69,6 +68,19 @@ async def spooled(
         except TimeoutError:
             raise DeadlineExceeded(f"the upload took longer than {limits.upload_timeout_s:g} s") from None
         yield spool
+
+
+def _temporary_file(directory: Path | None) -> BinaryIO:
+    try:
+        return tempfile.TemporaryFile(dir=directory)
+    except OSError as error:
+        raise _cannot_keep() from error
+
+
+def _cannot_keep() -> Unavailable:
+    """The disk's fault, not the client's: it may be full, or not there."""
+    log.exception("spool_failed")
+    return Unavailable("the upload cannot be kept; try again later")
 
 
 async def _receive(chunks: AsyncIterator[bytes], spool: Spool, file_name: str, limits: SpoolLimits) -> None:

@@ -14,6 +14,7 @@ from credit_service import bootstrap as credit_bootstrap
 from credit_service.settings import CreditSettings
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 from servicekit.migrations import upgrade
+from tests.chat_service.clients import ChatClient
 from tests.served import ServedApp
 
 Connection = psycopg2.extensions.connection
@@ -59,6 +60,18 @@ def chat_channel(chat_app: ServedApp) -> Iterator[grpc.Channel]:
     """A client's channel to the server."""
     with grpc.insecure_channel(chat_app.target) as channel:
         yield channel
+
+
+@pytest.fixture(scope="session")
+def client(chat_channel: grpc.Channel) -> ChatClient:
+    """A caller of the server."""
+    return ChatClient(chat_channel)
+
+
+@pytest.fixture
+def user_id(client: ChatClient) -> str:
+    """A stored user that no other test has."""
+    return client.new_user()
 
 
 @pytest.fixture
