@@ -31,17 +31,6 @@ def make(digest: Digest) -> InsightResult:
     )[:LISTED_SILENCES]
     lengths = [len(session) for session in sessions]
     durations = [digest.times[session.last] - digest.times[session.start] for session in sessions]
-    rows: list[JsonValue] = [
-        {
-            "author": label,
-            "starts": first[author],
-            "start_share": share(first[author], len(sessions)),
-            "ends": last[author],
-            "end_share": share(last[author], len(sessions)),
-            "ice_breakers": breakers[author],
-        }
-        for author, label in enumerate(labels(digest))
-    ]
     data: dict[str, JsonValue] = {
         "chart": bars(
             labels(digest),
@@ -51,7 +40,7 @@ def make(digest: Digest) -> InsightResult:
             ],
             "sessions",
         ),
-        "rows": rows,
+        "rows": _rows(digest, len(sessions), first, last, breakers),
         "others": {
             "authors": unshown(digest),
             "starts": len(sessions) - sum(first[author] for author in shown(digest)),
@@ -64,6 +53,22 @@ def make(digest: Digest) -> InsightResult:
         "silences": [_silence(digest, index) for index in gaps],
     }
     return InsightResult(data, _sentences(digest, len(sessions), first, breakers, gaps))
+
+
+def _rows(
+    digest: Digest, sessions: int, first: Counter[int], last: Counter[int], breakers: Counter[int]
+) -> list[JsonValue]:
+    return [
+        {
+            "author": label,
+            "starts": first[author],
+            "start_share": share(first[author], sessions),
+            "ends": last[author],
+            "end_share": share(last[author], sessions),
+            "ice_breakers": breakers[author],
+        }
+        for author, label in enumerate(labels(digest))
+    ]
 
 
 def _gap(digest: Digest, index: int) -> int:

@@ -145,10 +145,9 @@ def test_who_uses_emoji_most_is_named_when_the_lead_is_clear() -> None:
 
 
 def test_catchphrases_do_not_repeat_each_other() -> None:
-    lines = [
-        f"2024-01-02 10:{n:02d} Ann: walking home slowly\n2024-01-02 10:{n:02d} Bob: the trumpet man plays again tonight"
-        for n in range(40)
-    ]
+    said = ("Ann: walking home slowly", "Bob: the trumpet man plays")
+    lines = [f"2024-01-02 {n // 60:02d}:{n % 60:02d} {said[n % 2]}" for n in range(600)]
+    lines += [f"2024-01-02 12:{n:02d} Bob: what a lovely morning" for n in range(60)]
     data, _ = made(words_and_catchphrases.INSIGHT, "\n".join(lines))
     phrases_of_bob = [set(phrase["text"].split()) for phrase in row(data, "Bob")["catchphrases"]]
     assert len(phrases_of_bob) > 1
