@@ -9,7 +9,7 @@ from chat_service.parsers.whatsapp_header import HeadShape
 
 # So many dates more that can only be read one way decide, and the rest of the file is not looked
 # at. One would do if it were not for quoted heads.
-DECISIVE_LEAD = 20
+DECISIVE_LEAD = 10
 _MAX_MONTH = 12
 _CENTURY = 2000
 # Different texts that are remembered. A day has 86,400 seconds, so that honest files stay below.
