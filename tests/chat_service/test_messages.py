@@ -173,7 +173,8 @@ def test_messages_of_the_largest_size_come_in_answers_that_fit_a_message(
     chat = client.import_file("".join(lines).encode(), user_id=user_id)
 
     streamed = client.all_messages(user_id, chat.chat_id)
-    listed, token = [], ""
+    listed: list[chat_pb2.Message] = []
+    token = ""
     while True:
         page = client.list_messages(user_id, chat.chat_id, page_size=1_000, page_token=token)
         listed += page.messages
