@@ -5,6 +5,7 @@ are given. That is what lets every rule be tested in microseconds, and a batch t
 """
 
 from credit_service.ledger.book import Book, Changes, Event, EventKind
+from credit_service.ledger.moves import DEFAULT_TTL
 from credit_service.ledger.operations import Charge, Extend, Grant, Operation, OperationKind, Release, Reserve
 from credit_service.ledger.refusals import Refusal
 from credit_service.ledger.results import Charged, Extended, Granted, Released, Reserved, Result
@@ -19,7 +20,7 @@ from credit_service.ledger.rows import (
     TransactionType,
     effective,
 )
-from credit_service.ledger.rules import DEFAULT_TTL, apply
+from credit_service.ledger.rules import apply
 
 __all__ = [
     "DEFAULT_TTL",

@@ -7,11 +7,12 @@ below asks in that order.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from credit_service.ledger.book import Book, Event, EventKind
+from credit_service.ledger.moves import add, move, new_reservation, settle
 from credit_service.ledger.operations import Charge, Extend, Grant, Operation, Release, Reserve, sent_fields
 from credit_service.ledger.refusals import (
     AccountClosed,
@@ -37,9 +38,6 @@ from credit_service.ledger.rows import (
 )
 from credit_service.ledger.states import settled
 
-DEFAULT_TTL = timedelta(minutes=15)
-"""How long a Reserve without a ttl holds its coins."""
-
 
 def apply(book: Book, operations: Sequence[Operation], now: datetime, ids: Sequence[UUID]) -> list[Result]:
     """Do the operations in order and answer one result each; what they changed is left in `book.changes()`.
@@ -62,7 +60,7 @@ def _expire_due(book: Book, now: datetime) -> None:
             account = book.owner(reservation)
             lapsed = effective(reservation, now)
             update_time = max(account.update_time, reservation.expire_time)
-            _settle(book, replace(account, update_time=update_time), lapsed, EventKind.EXPIRED)
+            settle(book, replace(account, update_time=update_time), lapsed, EventKind.EXPIRED)
 
 
 def _grant(book: Book, grant: Grant, now: datetime, new_id: UUID) -> Result:
@@ -74,21 +72,18 @@ def _grant(book: Book, grant: Grant, now: datetime, new_id: UUID) -> Result:
         return AccountClosed(account.user_id)
     if account.balance + grant.amount > MAX_BALANCE:
         return BalanceOverflow(account.user_id)
-    account, transaction = _move(
-        book,
-        account,
-        Transaction(
-            transaction_id=new_id,
-            user_id=account.user_id,
-            number=account.transaction_count + 1,
-            type=grant.type,
-            amount=grant.amount,
-            balance_after=account.balance + grant.amount,
-            create_time=now,
-            description=grant.description,
-            metadata=grant.metadata,
-        ),
+    transaction = Transaction(
+        transaction_id=new_id,
+        user_id=account.user_id,
+        number=account.transaction_count + 1,
+        type=grant.type,
+        amount=grant.amount,
+        balance_after=account.balance + grant.amount,
+        create_time=now,
+        description=grant.description,
+        metadata=grant.metadata,
     )
+    account = move(book, account, transaction)
     remember(book, grant, account.user_id, sent, now, transaction=transaction)
     book.events.append(Event(EventKind.GRANTED, account, transaction=transaction))
     return Granted(transaction, account)
@@ -105,14 +100,14 @@ def _reserve(book: Book, reserve: Reserve, now: datetime, new_id: UUID) -> Resul
         return AccountClosed(account.user_id)
     if account.available < reserve.amount:
         return _refuse(book, account, reserve, now, new_id, sent)
-    reservation = _new_reservation(account, reserve, ReservationState.RESERVED, now, new_id)
+    reservation = new_reservation(account, reserve, ReservationState.RESERVED, now, new_id)
     account = replace(
         account,
         reserved=account.reserved + reserve.amount,
         reservation_count=reservation.number,
         update_time=now,
     )
-    _add(book, account, reservation, EventKind.RESERVED)
+    add(book, account, reservation, EventKind.RESERVED)
     remember(book, reserve, account.user_id, sent, now, reservation=reservation)
     return Reserved(reservation, account)
 
@@ -121,9 +116,9 @@ def _refuse(
     book: Book, account: Account, reserve: Reserve, now: datetime, new_id: UUID, sent: Mapping[str, object]
 ) -> Result:
     """Remember that there were too few coins: a queued retry cannot succeed after the user was told no."""
-    reservation = _new_reservation(account, reserve, ReservationState.REFUSED, now, new_id)
+    reservation = new_reservation(account, reserve, ReservationState.REFUSED, now, new_id)
     account = replace(account, reservation_count=reservation.number)
-    _add(book, account, reservation, EventKind.REFUSED)
+    add(book, account, reservation, EventKind.REFUSED)
     remember(book, reserve, account.user_id, sent, now, reservation=reservation, available=account.available)
     return InsufficientCredits(required=reserve.amount, available=account.available)
 
@@ -191,7 +186,7 @@ def _capture(
         transaction_id=new_id if amount else None,
     )
     if amount == 0:
-        account = _settle(book, account, charged, EventKind.CHARGED)
+        account = settle(book, account, charged, EventKind.CHARGED)
         return Charged(charged, None, account)
     transaction = Transaction(
         transaction_id=new_id,
@@ -207,8 +202,8 @@ def _capture(
         reference_id=reservation.reference_id,
         metadata=metadata,
     )
-    account, transaction = _move(book, account, transaction)
-    account = _settle(book, account, charged, EventKind.CHARGED, transaction)
+    account = move(book, account, transaction)
+    account = settle(book, account, charged, EventKind.CHARGED, transaction)
     return Charged(charged, transaction, account)
 
 
@@ -229,7 +224,7 @@ def _release(book: Book, release: Release, now: datetime, _new_id: UUID) -> Resu
             settle_time=now,
             release_reason=release.reason,
         )
-        account = _settle(book, replace(account, update_time=now), reservation, EventKind.RELEASED)
+        account = settle(book, replace(account, update_time=now), reservation, EventKind.RELEASED)
     remember(book, release, account.user_id, sent, now, reservation=reservation)
     return Released(reservation, account)
 
@@ -251,58 +246,6 @@ def _extend(book: Book, extend: Extend, now: datetime, _new_id: UUID) -> Result:
         book.put_reservation(reservation)
     remember(book, extend, account.user_id, sent, now, reservation=reservation)
     return Extended(reservation)
-
-
-def _new_reservation(
-    account: Account, reserve: Reserve, state: ReservationState, now: datetime, new_id: UUID
-) -> Reservation:
-    return Reservation(
-        reservation_id=new_id,
-        user_id=account.user_id,
-        number=account.reservation_count + 1,
-        amount=reserve.amount,
-        state=state,
-        expire_time=now + (DEFAULT_TTL if reserve.ttl is None else reserve.ttl),
-        create_time=now,
-        reference_type=reserve.reference_type,
-        reference_id=reserve.reference_id,
-        description=reserve.description,
-        metadata=reserve.metadata,
-    )
-
-
-def _add(book: Book, account: Account, reservation: Reservation, kind: EventKind) -> None:
-    book.put_account(account)
-    book.add_reservation(reservation)
-    book.events.append(Event(kind, account, reservation))
-
-
-def _settle(
-    book: Book,
-    account: Account,
-    reservation: Reservation,
-    kind: EventKind,
-    transaction: Transaction | None = None,
-) -> Account:
-    """Take a reservation that has just left RESERVED: its coins are held no longer."""
-    account = replace(account, reserved=account.reserved - reservation.amount)
-    book.put_account(account)
-    book.put_reservation(reservation)
-    book.events.append(Event(kind, account, reservation, transaction))
-    return account
-
-
-def _move(book: Book, account: Account, transaction: Transaction) -> tuple[Account, Transaction]:
-    """Write a transaction and the balance that it leads to."""
-    account = replace(
-        account,
-        balance=transaction.balance_after,
-        transaction_count=transaction.number,
-        update_time=transaction.create_time,
-    )
-    book.put_account(account)
-    book.add_transaction(transaction)
-    return account, transaction
 
 
 # The rules differ in the operation they take; `apply` picks each by the operation's own type.

@@ -86,6 +86,8 @@ class Database:
         try:
             yield Held(connection)
         finally:
+            # Closing alone would leave the locks until the server notices.
+            connection.rollback()
             connection.close()
 
     def empty(self) -> None:
@@ -135,3 +137,7 @@ class Held:
     def commit(self) -> None:
         """Commit, and free what was locked."""
         self._connection.commit()
+
+    def rollback(self) -> None:
+        """Undo, and free what was locked."""
+        self._connection.rollback()

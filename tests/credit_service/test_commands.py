@@ -1,8 +1,10 @@
 """The commands as an operator runs them: real processes against the real service."""
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ import pytest
 from credit_service.__main__ import main
 from credit_service.packages import PackagesFileError, read_packages
 from servicekit.embedded import EmbeddedPostgres
-from tests.credit_service.client import Client
+from tests.credit_service.client import Client, new_id, refused
 from tests.credit_service.database import Database
 from tests.credit_service.server import Server
+from tests.eventually import eventually
 
 
 def test_grant_gives_coins_and_says_so_in_one_line(server: Server, client: Client) -> None:
@@ -44,6 +47,30 @@ def test_without_a_service_the_command_says_so() -> None:
     assert ended.returncode == 1
     assert ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_serve_serves_until_sigterm_and_names_a_port_in_use(migrated: str, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    with closing(socket.socket()) as finder:
+        finder.bind(("127.0.0.1", 0))
+        port = str(finder.getsockname()[1])
+    settings = {"HOLDFAST_CREDIT_DATABASE_URL": migrated, "HOLDFAST_CREDIT_PORT": port}
+    with subprocess.Popen(
+        [sys.executable, "-m", "credit_service", "serve"],
+        env={**os.environ, **settings, "HOLDFAST_READY_FILE": str(ready)},
+        stderr=subprocess.PIPE,
+    ) as service:
+        try:
+            eventually(ready.exists, timeout_s=30)
+            with Client(f"127.0.0.1:{port}") as client:
+                refused("RESERVATION_NOT_FOUND", lambda: client.reservation(new_id()))
+            second = _run("serve", **settings)
+            assert second.returncode == 1
+            assert f"port {port} is in use: set HOLDFAST_CREDIT_PORT" in second.stderr
+        finally:
+            service.terminate()
+            service.communicate(timeout=30)
+        assert service.returncode == 0
 
 
 def test_migrate_twice_is_once_and_loads_the_packages(postgres: EmbeddedPostgres, tmp_path: Path) -> None:

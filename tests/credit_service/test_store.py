@@ -30,6 +30,7 @@ from credit_service.settings import CreditSettings
 from credit_service.store import Store
 from servicekit.database import async_engine, session_factory
 from tests.credit_service.database import Database
+from tests.eventually import eventually
 
 
 class Till:
@@ -126,6 +127,74 @@ async def test_one_reserve_takes_as_many_statements_as_a_batch(till: Till) -> No
     event.listen(till.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     await till.reserved(1, "ana")
     assert len(statements) == 5
+
+
+async def free_while_waiting(
+    till: Till, database: Database, operations: list[Operation], *, held: str, free: str
+) -> None:
+    """Hold a row, let a batch wait for it, and find another row of the batch not yet locked.
+
+    That it is free shows the order: the batch locks it after the row that it waits for.
+    """
+    with database.held() as holder, database.held() as prober:
+        holder.run(held)
+        batch = asyncio.create_task(till.store.execute(operations))
+        await asyncio.to_thread(eventually, database.waiting_for_locks)
+        prober.run("SET LOCAL lock_timeout = '50 ms'")
+        prober.run(free)
+        prober.rollback()
+        holder.rollback()
+        await batch
+
+
+async def test_accounts_are_locked_in_key_order(till: Till, database: Database) -> None:
+    """The rows lie in the other order in the table, and so do the operations."""
+    await till.store.execute([grant(10, "zoe")])
+    await till.store.execute([grant(10, "ana")])
+    await free_while_waiting(
+        till,
+        database,
+        [Reserve("zoe", 1, uuid4()), Reserve("ana", 1, uuid4())],
+        held="SELECT FROM accounts WHERE user_id = 'ana' FOR UPDATE",
+        free="SELECT FROM accounts WHERE user_id = 'zoe' FOR UPDATE",
+    )
+
+
+async def test_accounts_are_locked_before_reservations(till: Till, database: Database) -> None:
+    await till.store.execute([grant(10)])
+    reservation_id = await till.reserved(1, "ana")
+    await free_while_waiting(
+        till,
+        database,
+        [Charge(reservation_id)],
+        held="SELECT FROM accounts FOR UPDATE",
+        free="SELECT FROM reservations FOR UPDATE",
+    )
+
+
+async def test_reservations_are_locked_in_key_order(till: Till, database: Database) -> None:
+    await till.store.execute([grant(10)])
+    ids = iter([UUID(int=2), UUID(int=1)])
+    backwards = Store(session_factory(till.engine), committed=till.events.extend, new_id=lambda: next(ids))
+    await backwards.execute([Reserve("ana", 1, uuid4()), Reserve("ana", 1, uuid4())])
+    await free_while_waiting(
+        till,
+        database,
+        [Charge(UUID(int=2)), Charge(UUID(int=1))],
+        held=f"SELECT FROM reservations WHERE reservation_id = '{UUID(int=1)}' FOR UPDATE",
+        free=f"SELECT FROM reservations WHERE reservation_id = '{UUID(int=2)}' FOR UPDATE",
+    )
+
+
+async def test_first_grants_make_their_accounts_in_key_order(till: Till, database: Database) -> None:
+    users = [f"user{number:02}" for number in range(20)]
+    await free_while_waiting(
+        till,
+        database,
+        [grant(1, user_id) for user_id in reversed(users)],
+        held=f"INSERT INTO accounts (user_id) VALUES ('{users[0]}')",
+        free="INSERT INTO accounts (user_id) VALUES " + ", ".join(f"('{user_id}')" for user_id in users[1:]),
+    )
 
 
 async def test_batches_over_the_same_accounts_in_any_order_never_deadlock(

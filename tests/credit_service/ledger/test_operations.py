@@ -1,5 +1,6 @@
 """What each operation does to the rows when nothing is in its way."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -7,8 +8,8 @@ import pytest
 
 from credit_service.ledger import (
     DEFAULT_TTL,
-    MAX_AMOUNT,
     MAX_BALANCE,
+    Book,
     Charge,
     Charged,
     EventKind,
@@ -16,12 +17,14 @@ from credit_service.ledger import (
     Extended,
     Grant,
     Granted,
+    Operation,
     Release,
     Released,
     ReservationState,
     Reserve,
     Reserved,
     TransactionType,
+    apply,
 )
 from credit_service.ledger.refusals import (
     AccountClosed,
@@ -71,14 +74,9 @@ def test_a_reserve_before_the_first_grant_of_its_batch_finds_no_account(world: W
 
 
 def test_a_grant_past_int64_overflows_and_burns_nothing(world: World) -> None:
-    while world.accounts.get("ana") is None or world.accounts["ana"].balance < MAX_AMOUNT:
-        world.granted(MAX_AMOUNT)
-    from dataclasses import replace
-
-    account = world.accounts["ana"]
-    world.transactions[next(iter(world.transactions))] = replace(
-        next(iter(world.transactions.values())), amount=MAX_BALANCE - 1
-    )
+    account = world.granted(1)
+    [only] = world.transactions.values()
+    world.transactions[only.transaction_id] = replace(only, amount=MAX_BALANCE - 1)
     world.accounts["ana"] = replace(account, balance=MAX_BALANCE - 1)
     overflowing = Grant("ana", 2, TransactionType.BONUS, uuid4())
     assert world.one(overflowing) == BalanceOverflow("ana")
@@ -203,6 +201,18 @@ def test_an_operation_of_a_batch_sees_those_before_it(world: World) -> None:
     released, reserved = world.do(Release(first.reservation_id), Reserve("ana", 6, uuid4()))
     assert is_a(Released, released).account.available == 6
     assert is_a(Reserved, reserved).account.available == 0
+
+
+def test_a_reservation_made_and_charged_in_one_batch_is_written_once_in_its_last_state(world: World) -> None:
+    world.granted(10)
+    reservation_id, transaction_id = uuid4(), uuid4()
+    book = Book(world.accounts.values())
+    batch: list[Operation] = [Reserve("ana", 4, uuid4()), Charge(reservation_id, 3)]
+    apply(book, batch, world.now, [reservation_id, transaction_id])
+    changes = book.changes()
+    assert [row.state for row in changes.new_reservations] == [ReservationState.CHARGED]
+    assert changes.changed_reservations == []
+    assert [(row.balance, row.reserved) for row in changes.accounts] == [(7, 0)]
 
 
 def test_each_movement_of_coins_leaves_one_event(world: World) -> None:

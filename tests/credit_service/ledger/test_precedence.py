@@ -1,5 +1,6 @@
 """When several errors apply, the contract says which is answered; and expiry counts at its exact instant."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -99,8 +100,6 @@ def test_the_state_of_the_reservation_wins_over_closed(world: World) -> None:
 
 
 def test_closed_wins_over_overflow_and_over_too_few_coins(world: World) -> None:
-    from dataclasses import replace
-
     world.close()
     assert world.one(Reserve("ana", 10**12, uuid4())) == AccountClosed("ana")
     world.transactions[next(iter(world.transactions))] = replace(

@@ -1,6 +1,7 @@
 """A ledger in memory: what the store does around the core, without a database."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -125,8 +126,6 @@ class World:
 
     def close(self, user_id: str = "ana") -> None:
         """Close an account as an operation of a later release will; held coins stay held here."""
-        from dataclasses import replace
-
         self.accounts[user_id] = replace(self.accounts[user_id], close_time=self.now)
 
 
