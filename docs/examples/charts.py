@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -25,16 +26,18 @@ def _heatmap(chart: dict[str, Any]) -> RenderableType:
     values: list[list[float]] = chart["values"][:_MAX_ROWS]
     most = max((max(row, default=0) for row in values), default=0) or 1
     columns: list[str] = chart["columns"]
-    width = max(2, min(12, max(len(column) for column in columns) + 1))
-    head = Text(" " * _LABEL_WIDTH + "".join(column[: width - 1].ljust(width) for column in columns), "dim")
-    lines = [head]
+    # Many columns are hours: blocks side by side. Few are people or kinds: their numbers fit in.
+    dense = len(columns) > _MAX_ROWS
+    width = 3 if dense else 14
+    head = "".join(set_cell_size(column[: width - 1], width) for column in columns)
+    lines = [Text(" " * _LABEL_WIDTH + head, "dim")]
     for label, row in zip(chart["rows"], values, strict=False):
         line = Text(_label(label))
         for value in row:
-            shown = "■" if width == 2 else f"■ {value:g}"
+            shown = "██ " if dense else f"██ {value:,g}"
             line.append(shown.ljust(width), _HEAT[round(value / most * (len(_HEAT) - 1))])
         lines.append(line)
-    return Group(*lines, Text(f"{' ' * _LABEL_WIDTH}brightest: {most:g} {chart['unit']}", "dim"))
+    return Group(*lines, Text(f"{' ' * _LABEL_WIDTH}brightest: {most:,g} {chart['unit']}", "dim"))
 
 
 def _bars(chart: dict[str, Any]) -> RenderableType:
@@ -91,4 +94,4 @@ def _cell(value: object) -> str:
 
 
 def _label(text: str) -> str:
-    return text[: _LABEL_WIDTH - 1].ljust(_LABEL_WIDTH)
+    return set_cell_size(set_cell_size(text, min(_LABEL_WIDTH - 1, cell_len(text))), _LABEL_WIDTH)

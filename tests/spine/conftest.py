@@ -46,6 +46,7 @@ class System:
         self.redis_url = found["HOLDFAST_REDIS_URL"]
         self.credit = ReflectionClient(f"127.0.0.1:{found['HOLDFAST_CREDIT_PORT']}")
         self.chat = ReflectionClient(f"127.0.0.1:{found['HOLDFAST_CHAT_PORT']}")
+        self.apps: list[App] = []
 
     def run(self, *module: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of ours beside the system."""
@@ -63,7 +64,8 @@ class System:
         """A user of the REST API who has logged in once."""
         user_id = user_id or f"user-{uuid.uuid4().hex}"
         token = self.run("gateway", "token", user_id).stdout.strip()
-        return App(self, user_id, token)
+        self.apps.append(App(self, user_id, token))
+        return self.apps[-1]
 
     @contextmanager
     def workers_stopped(self) -> Iterator[None]:
@@ -144,8 +146,16 @@ class App:
         return [row["amount"] for row in answer.json()["transactions"]]
 
 
+@pytest.fixture
+def system(whole_system: System) -> Iterator[System]:
+    """The running system; the connections that a test makes are closed after it."""
+    yield whole_system
+    while whole_system.apps:
+        whole_system.apps.pop().http.close()
+
+
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def whole_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running system; when it is stopped, nothing of it may be left."""
     data_dir = tmp_path_factory.mktemp("system")
     env = clean_environment(
@@ -170,6 +180,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     running = System(launcher, data_dir, env)
     assert running.rest in greeting
     yield running
+    running.credit.close()
+    running.chat.close()
     processes = running.processes()
     launcher.send_signal(signal.SIGTERM)
     launcher.communicate(timeout=60)

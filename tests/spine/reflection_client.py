@@ -1,4 +1,4 @@
-"""A client that knows an address and nothing else: reflection teaches it every message, as it does grpcurl."""
+"""A client that knows only an address: reflection teaches it every message, as it does grpcurl."""
 
 from collections.abc import Iterator
 from typing import Any
