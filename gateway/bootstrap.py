@@ -42,15 +42,8 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, with exit code 0: uvicorn would raise the signal again at the end."""
-        previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in previous:
-            signal.signal(number, self.handle_exit)
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        """Capture none: uvicorn would raise them again at the end, and the exit code would not be 0."""
+        yield
 
 
 def listen(settings: GatewaySettings) -> socket.socket:
@@ -104,6 +97,9 @@ def serve(settings: GatewaySettings) -> int:
         log.info("serving", port=listener.getsockname()[1])
         ready.announce()
 
-    Server(server_config(settings), serving).run(sockets=[listener])
+    server = Server(server_config(settings), serving)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
+    server.run(sockets=[listener])
     log.info("stopped")
     return 0

@@ -214,10 +214,15 @@ def _value(key: str, text: str) -> str | int:
 
 def validation_response(error: RequestValidationError) -> Response:
     """Answer 422 for what does not parse, without repeating what was sent."""
-    violations = [{"field": _field(wrong), "problem": str(wrong["msg"])} for wrong in error.errors()]
+    violations = [{"field": _field(wrong), "problem": _problem(wrong)} for wrong in error.errors()]
     first = violations[0]
     message = f"{first['field']}: {first['problem']}"
     return error_response(422, "INVALID_FIELD", message, {"field": first["field"], "violations": violations})
+
+
+def _problem(wrong: Mapping[str, Any]) -> str:
+    # pydantic names the Python exception of our own checks.
+    return str(wrong["msg"]).removeprefix("Value error, ")
 
 
 def _field(wrong: Mapping[str, Any]) -> str:

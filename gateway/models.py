@@ -3,10 +3,23 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 #: An instant in UTC, such as "2026-03-01T09:30:00Z".
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T09:30:00Z"])]
+
+
+def _encodable(text: str) -> str:
+    """Refuse half of a surrogate pair: JSON can spell it, UTF-8 and so the wire cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be Unicode text") from None
+    return text
+
+
+#: A text that a caller sends.
+Text = Annotated[str, AfterValidator(_encodable)]
 
 _CHAT_ID = "0197a3c2-8d1e-7b6a-9f43-2c5d8e7f6a10"
 _JOB_ID = "0197a3c4-11aa-7c3d-8e55-94b1d0c2f377"
@@ -34,8 +47,10 @@ class StoreUserRequest(BaseModel):
 
     model_config = _example(display_name="Alice", email="alice@example.com")
 
-    display_name: str | None = Field(None, description="at most 256 characters; absent leaves what is stored")
-    email: str | None = Field(None, description="at most 320 characters; absent leaves what is stored")
+    display_name: Text | None = Field(
+        None, description="at most 256 characters; absent leaves what is stored"
+    )
+    email: Text | None = Field(None, description="at most 320 characters; absent leaves what is stored")
 
 
 class User(BaseModel):
@@ -168,8 +183,8 @@ class UnlockRequest(BaseModel):
 
     model_config = _example(chat_id=_CHAT_ID, category_id="romantic")
 
-    chat_id: str = Field(description="UUID of a chat of the user")
-    category_id: str
+    chat_id: Text = Field(description="UUID of a chat of the user")
+    category_id: Text
 
 
 class Progress(BaseModel):
@@ -369,7 +384,7 @@ class RenameRequest(BaseModel):
 
     model_config = _example(display_name="The two of us")
 
-    display_name: str = Field(description="1 to 256 characters")
+    display_name: Text = Field(description="1 to 256 characters")
 
 
 class ServiceHealth(BaseModel):

@@ -4,14 +4,11 @@ Backpressure goes all the way: the next piece of the body is read only after the
 taken by the service's flow control, so memory does not grow with the file.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-import grpc
-import grpc.aio
-
+from gateway.client_stream import send_all
 from gateway.errors import FieldRefused
 from gateway.multipart import Upload
 from gateway.services import Services
@@ -39,29 +36,13 @@ async def import_chat(
     stub: Any = services.chats.ImportChat
 
     async def send(parts: AsyncIterator[chat_pb2.ImportChatRequest], **arguments: Any) -> Any:
-        return await _send(stub(**arguments), parts)
+        return await send_all(stub(**arguments), parts, spoil=chat_pb2.ImportChatRequest())
 
     async with contextlib.aclosing(requests):
         response: chat_pb2.ImportChatResponse = await services.caller.call(
             send, requests, timeout_s=timeout_s
         )
     return response.chat
-
-
-async def _send(call: Any, parts: AsyncIterator[chat_pb2.ImportChatRequest]) -> Any:
-    """Write the parts to a client-streaming call and answer its response.
-
-    The parts are written here and not given to the stub, which would hide what reading them raised.
-    """
-    try:
-        # A service that answers early closes the stream under a write; its answer says why.
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            async for part in parts:
-                await call.write(part)
-            await call.done_writing()
-        return await call
-    finally:
-        call.cancel()
 
 
 async def _requests(

@@ -1,10 +1,10 @@
 """From the services' messages to the API's JSON: the one place that knows both."""
 
+import math
 from typing import Any
 
-from google.protobuf import json_format
 from google.protobuf.message import Message as ProtoMessage
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import models
@@ -63,7 +63,26 @@ def transaction_type(name: models.TransactionType) -> credit_pb2.TransactionType
 
 
 def _struct(value: Struct) -> dict[str, Any]:
-    return json_format.MessageToDict(value)
+    return {key: _value(item) for key, item in value.fields.items()}
+
+
+def _value(value: Value) -> Any:
+    """Answer a Struct's value; a nesting deeper than protobuf's own limit cannot arrive here."""
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return _struct(value.struct_value)
+    if kind == "list_value":
+        return [_value(item) for item in value.list_value.values]
+    if kind == "number_value":
+        return _number(value.number_value)
+    return getattr(value, kind) if kind in ("string_value", "bool_value") else None
+
+
+def _number(value: float) -> float | int | None:
+    """Answer a whole number as one: a Struct has doubles only. JSON has no NaN and no infinity."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() else value
 
 
 def user(stored: chat_pb2.StoreUserResponse) -> models.User:

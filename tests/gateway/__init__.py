@@ -1,0 +1,1 @@
+"""The gateway over real HTTP, with the real services behind it."""

@@ -1,0 +1,98 @@
+"""A stream of requests: its source may fail, and the server may answer before its end.
+
+The server here is none of ours: it writes down what it sees, or refuses when it is told to.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from gateway.client_stream import send_all
+
+_METHOD = "/test.Stream/Send"
+_SPOIL = b"spoil"
+
+
+class Broken(Exception):
+    """What the source of the requests raises."""
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b"x" * 60_000
+
+
+async def _broken() -> AsyncIterator[bytes]:
+    yield b"one"
+    yield b"two"
+    raise Broken
+
+
+def talk(handle: Callable[..., Any], parts: Callable[[], AsyncIterator[bytes]], times: int = 1) -> list[Any]:
+    """Serve a method with `handle`, call it so often, and answer what each call answered or raised."""
+
+    async def work() -> list[Any]:
+        server = grpc.aio.server()
+        method = grpc.stream_unary_rpc_method_handler(handle)
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("test.Stream", {"Send": method}),)
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            send: Any = channel.stream_unary(_METHOD, None, None)
+            calls = [send_all(send(timeout=10), parts(), spoil=_SPOIL) for _ in range(times)]
+            results = [await asyncio.gather(call, return_exceptions=True) for call in calls]
+        await server.stop(None)
+        return [result for [result] in results]
+
+    return asyncio.run(work())
+
+
+def test_a_source_that_fails_spoils_what_was_sent() -> None:
+    # given a server that writes down what it gets
+    seen: list[bytes] = []
+
+    async def handle(requests: AsyncIterator[bytes], context: Any) -> bytes:
+        async for request in requests:
+            seen.append(request)
+            if request == _SPOIL:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "spoiled")
+        return b"kept"
+
+    # when the source fails in the middle
+    [raised] = talk(handle, _broken)
+    # then the server was told, and the caller hears what the source raised
+    assert seen == [b"one", b"two", _SPOIL]
+    assert isinstance(raised, Broken)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INTERNAL])
+def test_an_early_refusal_is_never_lost_in_a_failed_write(code: grpc.StatusCode) -> None:
+    # given a server that refuses at the first request
+    async def handle(requests: AsyncIterator[bytes], context: Any) -> bytes:
+        await anext(requests)
+        await context.abort(code, "no such user", (("which", "alice"),))
+        return b""
+
+    # when a client that sends on and on calls it often
+    for raised in talk(handle, _endless, times=100):
+        # then each time the refusal arrives
+        assert isinstance(raised, grpc.aio.AioRpcError)
+        assert raised.code() is code
+        if code is not grpc.StatusCode.INTERNAL:
+            assert raised.details() == "no such user"
+            trailing: Any = raised.trailing_metadata()
+            assert trailing["which"] == "alice"
+
+
+def test_an_early_answer_is_an_answer() -> None:
+    async def handle(requests: AsyncIterator[bytes], context: Any) -> bytes:
+        await anext(requests)
+        return b"known"
+
+    assert talk(handle, _endless, times=50) == [b"known"] * 50

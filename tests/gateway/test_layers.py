@@ -1,0 +1,132 @@
+"""What every request goes through: request ids, headers, limits."""
+
+import re
+import socket
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.gateway.house import Api, RunningGateway, error, good, token
+
+Connect = Callable[..., Api]
+Start = Callable[..., RunningGateway]
+
+
+def raw(gateway: RunningGateway, request: bytes, timeout_s: float = 10.0) -> bytes:
+    """Send bytes and answer all that comes back until the gateway closes the connection."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=timeout_s) as connection:
+        connection.sendall(request)
+        answer = bytearray()
+        while piece := connection.recv(65_536):
+            answer += piece
+        return bytes(answer)
+
+
+def head(path: str, *lines: str) -> bytes:
+    """Answer the head of a POST by a user."""
+    fixed = (f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {token('alice')}")
+    return "\r\n".join((*fixed, *lines, "", "")).encode()
+
+
+@pytest.mark.parametrize("path", ["/", "/api/nothing", "/api/chats", "/api/categories"])
+def test_the_request_id_of_the_caller_comes_back(alone: RunningGateway, connect: Connect, path: str) -> None:
+    answer = connect(alone).get(path, headers={"X-Request-ID": "my-id.1:2_3"})
+    assert answer.headers.get_list("X-Request-ID") == ["my-id.1:2_3"]
+
+
+def test_the_log_has_neither_searches_nor_tokens(alone: RunningGateway, connect: Connect) -> None:
+    # given a search, and a body with a private thing in the wrong place
+    client = connect(alone, "alice")
+    with capture_logs() as logged:
+        client.get("/api/chats/x/messages", params={"query": "secret-words", "page_size": "many"})
+        client.post("/api/insights/unlock", json={"chat_id": ["secret-words"]})
+    # then the log says what was asked and how it ended, and no more
+    assert [(line["route"], line["status"]) for line in logged] == [
+        ("/api/chats/{chat_id}/messages", 422),
+        ("/api/insights/unlock", 422),
+    ]
+    assert "secret-words" not in str(logged)
+    assert str(client.bearer) not in str(logged)
+
+
+@pytest.mark.parametrize("given", ["", "with space", "x" * 129, "new\tline", '{"a":1}'])
+def test_a_request_id_that_is_not_safe_to_log_is_replaced(
+    alone: RunningGateway, connect: Connect, given: str
+) -> None:
+    answer = connect(alone).get("/", headers={"X-Request-ID": given})
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
+
+
+def test_every_answer_tells_browsers_to_trust_nothing(alone: RunningGateway, connect: Connect) -> None:
+    for path in ("/", "/api/nothing", "/api/chats", "/docs"):
+        headers = connect(alone).get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_a_body_over_the_limit_is_413_before_it_is_read(alone: RunningGateway) -> None:
+    # given a request that says how large it is and sends nothing of it
+    request = head("/api/insights/unlock", "Content-Type: application/json", "Content-Length: 99999999999")
+    # then the answer does not wait for it
+    answer = raw(alone, request)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"code":"BODY_TOO_LARGE"' in answer
+
+
+def test_a_chunked_body_over_the_limit_is_413(start: Start, connect: Connect) -> None:
+    client = connect(start(gateway_body_max_bytes=1_000), "alice")
+    headers = {"Content-Type": "application/json"}
+    refused = client.post("/api/insights/unlock", content=iter([b" " * 600] * 3), headers=headers)
+    assert error(refused, 413, "BODY_TOO_LARGE") == {"limit": 1_000}
+    fits = client.post("/api/insights/unlock", content=iter([b" " * 500] * 2), headers=headers)
+    error(fits, 422, "INVALID_FIELD")
+
+
+def test_a_client_that_still_sends_gets_the_answer(start: Start, connect: Connect) -> None:
+    # given a client that does not look for an answer before it has sent everything
+    client = connect(start(gateway_body_max_bytes=1_000), "alice")
+    refused = client.request("PUT", "/api/chats/x/display-name", content=iter([b"x" * 65_536] * 200))
+    # then it gets one, and the connection is not used again
+    error(refused, 413, "BODY_TOO_LARGE")
+    assert refused.headers["Connection"] == "close"
+
+
+def test_a_head_over_the_limit_is_431(start: Start, connect: Connect) -> None:
+    client = connect(start(gateway_head_max_bytes=2_000))
+    assert error(client.get("/", headers={"X-Filler": "x" * 2_000}), 431, "REQUEST_HEAD_TOO_LARGE")
+    assert error(client.get("/?filler=" + "x" * 2_000), 431, "REQUEST_HEAD_TOO_LARGE") == {"limit": 2_000}
+    good(client.get("/"))
+
+
+def test_a_body_that_stops_coming_is_408(start: Start) -> None:
+    gateway = start(gateway_idle_timeout_s=0.2)
+    request = head("/api/insights/unlock", "Content-Type: application/json", "Content-Length: 100") + b'{"c'
+    answer = raw(gateway, request)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"REQUEST_TIMEOUT"' in answer
+
+
+def test_more_requests_at_once_than_the_limit_are_503(start: Start, connect: Connect) -> None:
+    # given a gateway that serves one request at a time, and one that does not end
+    gateway = start(gateway_max_in_flight=1)
+    with socket.create_connection(("127.0.0.1", gateway.port)) as slow:
+        slow.sendall(head("/api/chats/upload", "Content-Length: 100", "Expect: 100-continue"))
+        assert slow.recv(100).startswith(b"HTTP/1.1 422"), "the body is no form, and is not read"
+        # then the next one is refused, and operators' are not
+        error(connect(gateway, "alice").get("/api/chats"), 503, "UNAVAILABLE")
+        assert connect(gateway).get("/health").json()["status"] == "NOT_SERVING"
+
+
+def test_browsers_of_an_allowed_origin_may_call(start: Start, connect: Connect) -> None:
+    gateway = start(gateway_cors_origins="https://app.example.com, https://other.example.com")
+    for origin, allowed in (("https://app.example.com", True), ("https://evil.example.com", False)):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        asked = connect(gateway).request("OPTIONS", "/api/insights/unlock", headers=headers)
+        assert (asked.headers.get("Access-Control-Allow-Origin") == origin) is allowed
+
+
+def test_without_origins_no_browser_may_call(alone: RunningGateway, connect: Connect) -> None:
+    answer = connect(alone).get("/", headers={"Origin": "https://app.example.com"})
+    assert "Access-Control-Allow-Origin" not in answer.headers

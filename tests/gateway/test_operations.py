@@ -1,0 +1,131 @@
+"""Health, pools, the root, and the OpenAPI document."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gateway.version import VERSION
+from tests.gateway.house import Api, RunningGateway, error, good, unused_port
+
+Connect = Callable[..., Api]
+Start = Callable[..., RunningGateway]
+
+
+def test_health_is_200_when_both_serve(gateway: RunningGateway, connect: Connect) -> None:
+    body = good(connect(gateway).get("/health"))
+    assert body["status"] == "SERVING"
+    assert set(body["services"]) == {"credit_service", "chat_service"}
+    for service in body["services"].values():
+        assert set(service["services"].values()) == {service["status"]} == {"SERVING"}
+
+
+def test_health_is_503_and_names_the_one_that_is_down(
+    start: Start, connect: Connect, credit_target: str
+) -> None:
+    half = start(credit_target=credit_target, chat_target=f"127.0.0.1:{unused_port()}")
+    body = good(connect(half).get("/health"), 503)
+    assert body["status"] == "NOT_SERVING"
+    assert body["services"]["credit_service"]["status"] == "SERVING"
+    assert body["services"]["chat_service"]["status"] == "UNREACHABLE"
+
+
+def test_a_server_that_is_not_the_service_is_not_serving(
+    start: Start, connect: Connect, credit_target: str
+) -> None:
+    # given a configuration that points at the wrong service
+    swapped = start(credit_target=credit_target, chat_target=credit_target)
+    body = good(connect(swapped).get("/health"), 503)
+    assert body["services"]["chat_service"]["status"] == "NOT_SERVING"
+
+
+def test_the_pools_of_both_services_are_shown(gateway: RunningGateway, connect: Connect) -> None:
+    pools = good(connect(gateway).get("/health/db-pool"))["pools"]
+    assert [pool["service"] for pool in pools] == ["credit_service", "chat_service"]
+    for pool in pools:
+        assert set(pool) == {"service", "size", "in_use", "overflow", "max_overflow", "waiting"}
+        assert pool["size"] > 0
+
+
+def test_the_pools_of_services_that_are_down_are_503(alone: RunningGateway, connect: Connect) -> None:
+    refused = connect(alone).get("/health/db-pool")
+    assert refused.status_code in (503, 504)
+    error(refused, refused.status_code, {503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}[refused.status_code])
+
+
+def test_the_root_has_name_version_and_links(alone: RunningGateway, connect: Connect) -> None:
+    body = good(connect(alone).get("/"))
+    assert (body["name"], body["version"]) == ("Holdfast", VERSION)
+    for link in body["links"].values():
+        assert connect(alone).get(link).status_code in (200, 503)
+
+
+def test_the_catalogue_and_the_packages_need_no_token(gateway: RunningGateway, connect: Connect) -> None:
+    nobody = connect(gateway)
+    prices = {row["category_id"]: row["price"] for row in good(nobody.get("/api/categories"))["categories"]}
+    assert prices == {"romantic": 400, "friendship": 200, "family": 200, "workplace": 200}
+    coins = [row["coins"] for row in good(nobody.get("/api/credits/packages"))["packages"]]
+    assert coins == [400, 850, 1_600]
+
+
+@pytest.fixture
+def document(alone: RunningGateway, connect: Connect) -> dict[str, Any]:
+    return good(connect(alone).get("/openapi.json"))
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_the_document_is_openapi_3_1_with_unique_ids(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    ids = [operation["operationId"] for _, operation in operations(document)]
+    assert len(ids) == len(set(ids)) == 20
+
+
+def test_every_operation_says_what_it_does_and_how_it_fails(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        assert operation["description"], name
+        for status, answer in operation["responses"].items():
+            if status[0] in "45" and name != "GET /health":
+                schema = answer["content"]["application/json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/ErrorResponse"}, (name, status)
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_secured_operations_say_so(document: dict[str, Any]) -> None:
+    [(name, scheme)] = document["components"]["securitySchemes"].items()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    for operation_name, operation in operations(document):
+        secured = operation.get("security") == [{name: []}]
+        assert secured is ("401" in operation["responses"]), operation_name
+
+
+def test_the_upload_is_described(document: dict[str, Any]) -> None:
+    upload = document["paths"]["/api/chats/upload"]["post"]
+    form = upload["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(form["properties"]) == {"file", "display_name", "format", "date_order", "time_zone"}
+    assert form["required"] == ["file"]
+    assert [given["name"] for given in upload["parameters"]] == ["Idempotency-Key"]
+
+
+def test_models_have_examples_that_have_every_field(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    shown = {name: schema for name, schema in schemas.items() if schema.get("examples")}
+    assert {"Job", "Insight", "Chat", "Balance", "Transaction", "ErrorResponse", "Health"} <= set(shown)
+    for name, schema in shown.items():
+        for example in schema["examples"]:
+            # FastAPI leaves out what is null.
+            left_out = set(schema["properties"]) - set(example)
+            assert set(example) <= set(schema["properties"]), name
+            assert all({"type": "null"} in schema["properties"][key]["anyOf"] for key in left_out), name
+    assert json.dumps(document)
+
+
+def test_the_page_is_there(alone: RunningGateway, connect: Connect) -> None:
+    page = connect(alone).get("/docs")
+    assert page.status_code == 200
+    assert "/openapi.json" in page.text
