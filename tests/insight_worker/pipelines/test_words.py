@@ -35,11 +35,11 @@ def _languages(text: str) -> list[tuple[str, float]]:
     return shares(counts, ["", *vocabulary])
 
 
-@pytest.mark.parametrize("language", SAMPLES)
 def test_the_variation_selector_of_an_emoji_is_no_word() -> None:
     assert split_words("Ich ❤\ufe0f dich, हिन्दी") == ["ich", "dich", "हिन्दी"]
 
 
+@pytest.mark.parametrize("language", SAMPLES)
 def test_the_language_is_guessed_from_stop_words(language: str) -> None:
     assert _languages(f"{SAMPLES[language]} " * 3)[0][0] == language
 
