@@ -31,8 +31,7 @@ from servicekit.database import Sessions
 from servicekit.retry import execute_in_transaction
 
 # Stable within the statement, so that an index on expire_time can be asked with it.
-_NOW = func.statement_timestamp()
-_DUE = and_(ReservationRow.state == ReservationState.RESERVED, ReservationRow.expire_time <= _NOW)
+_DATABASE_CLOCK: ColumnElement[datetime] = func.statement_timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,12 @@ class TransactionFilter:
 class Repository:
     """Reads accounts, reservations and transactions as of now. Raises `DatabaseUnavailable`."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        """Take the database's sessions."""
+    def __init__(self, sessions: Sessions, now: ColumnElement[datetime] = _DATABASE_CLOCK) -> None:
+        """Take the database's sessions, and in a test the instant that every read is about."""
         self._sessions = sessions
+        self._now = now
+        held = ReservationRow.state == ReservationState.RESERVED
+        self._due = and_(held, ReservationRow.expire_time <= now)
 
     async def account(self, user_id: str) -> Account:
         """Answer an account, coins of expired reservations counted as available; `AccountNotFound`."""
@@ -58,7 +60,7 @@ class Repository:
                 cast(func.coalesce(func.sum(ReservationRow.amount), 0), BigInteger).label("coins"),
                 func.max(ReservationRow.expire_time).label("last"),
             )
-            .where(ReservationRow.user_id == AccountRow.user_id, _DUE)
+            .where(ReservationRow.user_id == AccountRow.user_id, self._due)
             .lateral()
         )
         statement = (
@@ -84,7 +86,7 @@ class Repository:
         self, user_id: str, states: Collection[ReservationState], before: int | None, limit: int
     ) -> list[Reservation]:
         """Answer a user's reservations in these states (none: in any), newest first, of lower numbers."""
-        condition = and_(ReservationRow.user_id == user_id, _in_states(states))
+        condition = and_(ReservationRow.user_id == user_id, self._in_states(states))
         if before is not None:
             condition = and_(condition, ReservationRow.number < before)
         return await self._reservations(condition, limit)
@@ -106,7 +108,7 @@ class Repository:
         return [transaction_from(row) for row in await self._all(statement)]
 
     async def _reservations(self, condition: ColumnElement[bool], limit: int) -> list[Reservation]:
-        statement = select(_NOW, *RESERVATION_COLUMNS).where(condition)
+        statement = select(self._now, *RESERVATION_COLUMNS).where(condition)
         statement = statement.order_by(ReservationRow.number.desc()).limit(limit)
         return [effective(reservation_from(row[1:]), row[0]) for row in await self._all(statement)]
 
@@ -116,14 +118,12 @@ class Repository:
 
         return await execute_in_transaction(self._sessions, read)
 
+    def _in_states(self, states: Collection[ReservationState]) -> ColumnElement[bool]:
+        """Tell whether a reservation is in one of the states as of now, swept or not."""
+        return or_(*(self._in_state(state) for state in sorted(states))) if states else true()
 
-def _in_states(states: Collection[ReservationState]) -> ColumnElement[bool]:
-    """Tell whether a reservation is in one of the states as of now, swept or not."""
-    return or_(*(_in_state(state) for state in sorted(states))) if states else true()
-
-
-def _in_state(state: ReservationState) -> ColumnElement[bool]:
-    written = ReservationRow.state == state
-    if state is ReservationState.RESERVED:
-        return and_(written, not_(_DUE))
-    return or_(written, _DUE) if state is ReservationState.EXPIRED else written
+    def _in_state(self, state: ReservationState) -> ColumnElement[bool]:
+        written = ReservationRow.state == state
+        if state is ReservationState.RESERVED:
+            return and_(written, not_(self._due))
+        return or_(written, self._due) if state is ReservationState.EXPIRED else written

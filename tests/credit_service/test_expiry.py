@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
+from sqlalchemy import DateTime, literal
 
-from credit_service.ledger import Event, EventKind
+from credit_service.ledger import Event, EventKind, ReservationState
+from credit_service.repository import Repository
 from credit_service.settings import CreditSettings
 from credit_service.store import Store
 from credit_service.sweeper import Sweeper
 from protos.credit.v1 import credit_pb2
-from servicekit.database import async_engine, session_factory
+from servicekit.database import Sessions, async_engine, session_factory
 from tests.credit_service.client import Client, at_once, new_id, refused
 from tests.credit_service.database import Database
 from tests.eventually import eventually, eventually_async
@@ -23,9 +27,10 @@ EXPIRED = credit_pb2.RESERVATION_STATE_EXPIRED
 class Sweep:
     """A sweeper's store with what it told."""
 
-    def __init__(self, store: Store, events: list[Event]) -> None:
-        self.store = store
-        self.events = events
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+        self.events: list[Event] = []
+        self.store = Store(sessions, committed=self.events.extend)
 
     async def run(self, batch: int = 500) -> int:
         return await Sweeper(self.store, interval_s=1, batch=batch).sweep()
@@ -35,8 +40,7 @@ class Sweep:
 async def sweep(migrated: str) -> AsyncIterator[Sweep]:
     settings = CreditSettings(credit_database_url=migrated, database_lock_timeout_s=1.0)
     engine = async_engine(migrated, settings, "sweeper")
-    events: list[Event] = []
-    yield Sweep(Store(session_factory(engine), committed=events.extend), events)
+    yield Sweep(session_factory(engine))
     await engine.dispose()
 
 
@@ -85,6 +89,20 @@ async def test_what_a_sweeper_writes_down_is_what_everybody_saw(
     )
     assert [event.kind for event in sweep.events] == [EventKind.EXPIRED]
     assert await sweep.run() == 0
+
+
+@pytest.mark.parametrize(("early", "held"), [(timedelta(microseconds=1), 10), (timedelta(0), 0)])
+async def test_a_read_at_the_exact_instant_of_expiry_sees_it_expired(
+    client: Client, sweep: Sweep, early: timedelta, held: int
+) -> None:
+    client.grant(100)
+    made = client.reserve(10).reservation
+    instant = made.expire_time.ToDatetime(tzinfo=UTC) - early
+    then = Repository(sweep.sessions, now=literal(instant, DateTime(timezone=True)))
+    state = ReservationState.RESERVED if held else ReservationState.EXPIRED
+    assert (await then.account("ana")).reserved == held
+    assert (await then.reservation(UUID(made.reservation_id))).state is state
+    assert [row.state for row in await then.reservations("ana", {state}, None, 10)] == [state]
 
 
 def test_expired_coins_are_available_to_the_next_reserve(client: Client, database: Database) -> None:
