@@ -65,8 +65,12 @@ class ReadAhead:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._next is not None:
-            await asyncio.wait([self._next])
+        if self._next is None:
+            return
+        await asyncio.wait([self._next])
+        if not self._next.cancelled():
+            # Taken, so that nobody is told that it was not: what made us leave is already known.
+            self._next.exception()
 
     def _begin(self) -> None:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -145,6 +146,22 @@ def test_what_vanished_from_the_file_is_off_sale_but_not_gone_and_can_come_back(
         assert cursor.fetchone() == (False,)
     load(both)
     assert list(offers(database_url)) == ["a", "b"]
+
+
+def test_two_copies_that_load_two_files_at_once_end_with_one_of_them(
+    database_url: str, tmp_path: Path
+) -> None:
+    paths = []
+    for name in ("a", "b"):
+        paths.append(tmp_path / f"{name}.toml")
+        paths[-1].write_text(
+            TYPE.format(id=f"of_{name}") + CATEGORY.format(id=name, price=1, types=[f"of_{name}"])
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(10):
+            list(pool.map(lambda path: load_catalogue(database_url, path), paths))
+            assert offers(database_url) in ({"a": (1, ["of_a"])}, {"b": (1, ["of_b"])})
 
 
 @pytest.mark.parametrize(
