@@ -67,7 +67,7 @@ async def list_unlocked(
         .where(Insight.user_id == user_id, Insight.chat_id == chat_id, Insight.unlock_time.is_not(None))
         .order_by(InsightType.position, InsightType.insight_type_id)
     )
-    return [(insight, insight_type) for insight, insight_type in found.tuples()]
+    return [(insight, insight_type) for insight, insight_type in found]
 
 
 async def delete_of_chat(session: AsyncSession, chat_id: uuid.UUID, delete_time: datetime) -> None:

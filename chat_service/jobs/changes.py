@@ -98,6 +98,6 @@ class JobChanges:
 async def _update_times(sessions: Sessions, job_ids: list[uuid.UUID]) -> list[tuple[uuid.UUID, datetime]]:
     async def work(session: AsyncSession) -> list[tuple[uuid.UUID, datetime]]:
         found = await session.execute(select(Job.job_id, Job.update_time).where(Job.job_id.in_(job_ids)))
-        return [(job_id, update_time) for job_id, update_time in found.tuples()]
+        return [(job_id, update_time) for job_id, update_time in found]
 
     return await execute_in_transaction(sessions, work)

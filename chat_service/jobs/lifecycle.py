@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol, TypedDict
 
+from chat_service.jobs.retries import PaymentRetries
 from chat_service.jobs.states import LEASED, OUTCOMES, TERMINAL, JobState
 from servicekit.errors import InvalidField
 
@@ -64,26 +65,6 @@ class JobChanges(TypedDict, total=False):
     payment_retry_time: datetime | None
     finish_attempt: int
     finish_outcome: JobState
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRetries:
-    """When a payment that failed is tried again."""
-
-    first_delay: timedelta
-    factor: float
-    #: Tries after the first payment; after the last one nobody tries again.
-    max_tries: int
-    #: No pause is longer.
-    max_delay: timedelta = timedelta(days=7)
-
-    def next_time(self, now: datetime, failures: int) -> datetime | None:
-        """Answer when to try after that many failed payments (1 or more), or None after the last."""
-        if failures > self.max_tries:
-            return None
-        # The power is bounded before it can overflow: 2^64 first delays are longer than any maximum.
-        delay_s = self.first_delay.total_seconds() * self.factor ** min(failures - 1, 64)
-        return now + min(timedelta(seconds=min(delay_s, self.max_delay.total_seconds())), self.max_delay)
 
 
 def lease_held(job: JobFacts, now: datetime) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from chat_service.jobs.lifecycle import PaymentRetries
+from chat_service.jobs.retries import PaymentRetries
 from chat_service.settings import ChatSettings
 
 

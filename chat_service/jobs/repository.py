@@ -130,7 +130,7 @@ async def take_due(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    keys = [(user_id, job_id) for user_id, job_id in locked.tuples()]
+    keys = [(user_id, job_id) for user_id, job_id in locked]
     if not keys:
         return ()
     taken = await session.execute(
