@@ -49,6 +49,14 @@ def test_an_unknown_user_has_no_account(client: Client) -> None:
     assert (len(listed.reservations), listed.next_page_token) == (0, "")
 
 
+def test_a_row_that_no_grant_has_filled_is_no_account(client: Client, database: Database) -> None:
+    """A first Grant makes the row before it locks it; until a transaction stands behind it, it is nothing."""
+    database.run("INSERT INTO accounts (user_id) VALUES ('ana')")
+    refused("ACCOUNT_NOT_FOUND", client.account)
+    refused("ACCOUNT_NOT_FOUND", lambda: client.reserve(1))
+    assert client.grant(5).account == client.account()
+
+
 def test_a_reserve_without_a_ttl_holds_for_a_quarter_of_an_hour(rich: Client) -> None:
     made = rich.reserve(1).reservation
     assert made.expire_time.ToNanoseconds() - made.create_time.ToNanoseconds() == 15 * 60 * 10**9
