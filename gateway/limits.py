@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,10 +56,9 @@ class Limits:
     def _limit(self, scope: Scope) -> "_BodyLimit":
         if scope["path"] == UPLOAD_PATH:
             file_max = self._settings.import_max_bytes
-            return _BodyLimit(file_max + MULTIPART_OVERHEAD_BYTES, FileTooLarge(file_max))
+            return _BodyLimit(file_max + MULTIPART_OVERHEAD_BYTES, partial(FileTooLarge, file_max))
         most = self._settings.gateway_body_max_bytes
-        message = f"the body is larger than the limit of {most} bytes"
-        return _BodyLimit(most, Refused(413, "BODY_TOO_LARGE", message, details={"limit": most}))
+        return _BodyLimit(most, partial(_body_too_large, most))
 
     def _admit(self, scope: Scope) -> None:
         settings = self._settings
@@ -71,14 +72,19 @@ class Limits:
             raise Refused(431, "REQUEST_HEAD_TOO_LARGE", message, details={"limit": most})
 
 
+def _body_too_large(most: int) -> Refused:
+    message = f"the body is larger than the limit of {most} bytes"
+    return Refused(413, "BODY_TOO_LARGE", message, details={"limit": most})
+
+
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 class _BodyLimit:
-    """How many bytes a body may have, and the refusal of more."""
+    """How many bytes a body may have, and what makes the refusal of more."""
 
-    def __init__(self, most: int, refusal: Refused) -> None:
+    def __init__(self, most: int, refusal: Callable[[], Refused]) -> None:
         self.most = most
         self.refusal = refusal
 
@@ -98,7 +104,7 @@ class _Body:
         """Raise `Refused` for a body that says beforehand that it is too large."""
         length = headers.get("content-length", "")
         if length.isdigit() and int(length[:19]) > self._limit.most:
-            raise self._limit.refusal
+            raise self._limit.refusal()
 
     async def receive(self) -> Message:
         """Answer the next piece; raises `Refused` when it is too much or does not come."""
@@ -111,7 +117,7 @@ class _Body:
             raise Refused(408, "REQUEST_TIMEOUT", "the body stopped coming; send it again") from None
         self._take(message)
         if self._size > self._limit.most:
-            raise self._limit.refusal
+            raise self._limit.refusal()
         return message
 
     async def linger(self) -> None:

@@ -29,8 +29,10 @@ _TEXT = """
 
 def welcome(settings: GatewaySettings) -> str:
     """Answer the text; raises ValueError where development tokens are not accepted."""
+    # A server that listens everywhere is found here.
+    host = "127.0.0.1" if settings.bind_host in ("0.0.0.0", "::") else settings.bind_host  # noqa: S104
     return _TEXT.format(
-        url=f"http://{settings.bind_host}:{settings.gateway_port}",
+        url=f"http://{host}:{settings.gateway_port}",
         credit=settings.credit_target,
         chat=settings.chat_target,
         user=DEMO_USER,

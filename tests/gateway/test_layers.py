@@ -112,8 +112,9 @@ def test_more_requests_at_once_than_the_limit_are_503(start: Start, connect: Con
     # given a gateway that serves one request at a time, and one that does not end
     gateway = start(gateway_max_in_flight=1)
     with socket.create_connection(("127.0.0.1", gateway.port)) as slow:
-        slow.sendall(head("/api/chats/upload", "Content-Length: 100", "Expect: 100-continue"))
-        assert slow.recv(100).startswith(b"HTTP/1.1 422"), "the body is no form, and is not read"
+        form = "Content-Type: multipart/form-data; boundary=XX"
+        slow.sendall(head("/api/chats/upload", form, "Content-Length: 100", "Expect: 100-continue"))
+        assert slow.recv(100).startswith(b"HTTP/1.1 100 "), "the gateway waits for the body"
         # then the next one is refused, and operators' are not
         error(connect(gateway, "alice").get("/api/chats"), 503, "UNAVAILABLE")
         assert connect(gateway).get("/health").json()["status"] == "NOT_SERVING"
