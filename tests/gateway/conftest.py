@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import grpc
 import pytest
@@ -22,15 +23,26 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def credit_target(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """Where a real credit_service is."""
+def serve_credit(postgres: EmbeddedPostgres) -> Iterator[Callable[..., str]]:
+    """Start a real credit_service with more settings, and answer where it is."""
     postgres.create_database("gateway_credit")
     url = postgres.url("gateway_credit")
     upgrade(url, MIGRATIONS)
     load_packages(url, read_packages(DEFAULT_FILE))
-    settings = CreditSettings(credit_port=0, credit_database_url=url, drain_s=1.0, log_level="warning")
-    with ServedApp(lambda: build_credit(settings), lambda app: app.engine.dispose()) as served:
-        yield served.target
+    with ExitStack() as stack:
+
+        def serve_one(**given: Any) -> str:
+            settings = CreditSettings(credit_port=0, credit_database_url=url, drain_s=1.0, **given)
+            served = ServedApp(lambda: build_credit(settings), lambda app: app.engine.dispose())
+            return stack.enter_context(served).target
+
+        yield serve_one
+
+
+@pytest.fixture(scope="session")
+def credit_target(serve_credit: Callable[..., str]) -> str:
+    """Where a real credit_service is."""
+    return serve_credit()
 
 
 @pytest.fixture(scope="session")

@@ -129,3 +129,15 @@ def test_the_page_is_there(alone: RunningGateway, connect: Connect) -> None:
     page = connect(alone).get("/docs")
     assert page.status_code == 200
     assert "/openapi.json" in page.text
+
+
+def test_a_service_that_refuses_the_gateway_is_no_fault_of_the_user(
+    start: Start, connect: Connect, serve_credit: Callable[..., str]
+) -> None:
+    # given a service that wants a token, and gateways that show none and the right one
+    target = serve_credit(service_token="a-token-between-services")
+    without = start(credit_target=target)
+    with_it = start(credit_target=target, service_token="a-token-between-services")
+    # then 401, which would log the user out, is not what they hear
+    error(connect(without, "nobody").get("/api/credits/balance"), 500, "INTERNAL")
+    error(connect(with_it, "nobody").get("/api/credits/balance"), 404, "ACCOUNT_NOT_FOUND")
