@@ -105,9 +105,11 @@ class CancelService:
             except ServiceError as error:
                 log.warning("cancelled_job_not_read", job_id=str(job_id), reason=error.reason)
                 return
-            if job.state is JobState.CANCELLED and job.finish_outcome is None:
-                # Ended within the caller's transaction, without an attempt that would have recorded it.
-                events.ended(job)
             # A worker's attempt is none of our business, also when it is about the same cancel.
-            if job.state is JobState.SETTLING and job.worker_id == OWN_WORKER_ID:
+            if job.worker_id != OWN_WORKER_ID:
+                return
+            if job.state is JobState.SETTLING:
                 await self.give_back(job)
+            elif job.state is JobState.CANCELLED and job.finish_outcome is not JobState.CANCELLED:
+                # It ended within the caller's transaction, not by a FinishJob, which would have recorded it.
+                events.ended(job)

@@ -206,7 +206,7 @@ def cancel_subject_gone(job: JobFacts, now: datetime, lease: timedelta) -> JobCh
     if decision is CancelDecision.ALREADY or job.state in TERMINAL:
         return None
     if job.state is JobState.PAYMENT_FAILED and job.lease_expire_time is None:
-        return JobChanges(abandoned=True, **_end(JobState.CANCELLED, now))
+        return JobChanges(abandoned=True, worker_id=OWN_WORKER_ID, **_end(JobState.CANCELLED, now))
     return JobChanges(abandoned=True)
 
 

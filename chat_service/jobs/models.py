@@ -49,6 +49,8 @@ class Job(Base):
             unique=True,
             postgresql_where=text(ACTIVE),
         ),
+        # What goes with a deleted chat.
+        Index("ix_jobs_subject_id", "subject_id"),
         Index("ix_jobs_newest_first", "user_id", text("create_time DESC"), text("job_id DESC")),
         Index("ix_jobs_due", "due_time", postgresql_where=text("due_time IS NOT NULL")),
     )

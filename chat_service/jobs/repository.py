@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.errors import JobNotFound
 from chat_service.jobs.models import Job, JobStep
 from chat_service.jobs.outbox import Sending
-from chat_service.jobs.states import JobState
+from chat_service.jobs.states import TERMINAL, JobState
 
 #: Columns that nobody outside sees: their change is no change of the job.
 _INTERNAL = frozenset({"lease_expire_time", "due_time", "worker_id", "step_count", "step_bytes"})
@@ -42,9 +42,16 @@ async def lock(session: AsyncSession, job_id: uuid.UUID) -> tuple[Job, datetime]
 
 
 async def lock_of_subject(session: AsyncSession, subject_id: str) -> Sequence[Job]:
-    """Answer all jobs about a subject, locked in a fixed order: two that do so cannot block each other."""
+    """Answer the jobs about a subject that have not ended, locked.
+
+    Closes the race of a cancel that goes by what was true before a claim. The order is fixed, so that two
+    that lock the same jobs cannot block each other.
+    """
     found = await session.execute(
-        select(Job).where(Job.subject_id == subject_id).order_by(Job.job_id).with_for_update(),
+        select(Job)
+        .where(Job.subject_id == subject_id, Job.state.not_in(TERMINAL))
+        .order_by(Job.job_id)
+        .with_for_update(),
         execution_options=_FRESH,
     )
     return found.scalars().all()

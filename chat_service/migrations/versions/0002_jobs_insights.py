@@ -172,6 +172,7 @@ def _job_indexes() -> None:
         unique=True,
         postgresql_where=sa.text(_ACTIVE),
     )
+    op.create_index("ix_jobs_subject_id", "jobs", ["subject_id"])
     op.create_index(
         "ix_jobs_newest_first", "jobs", ["user_id", sa.text("create_time DESC"), sa.text("job_id DESC")]
     )
