@@ -1,5 +1,6 @@
 """Writes a chat and its messages, and finds what an earlier import of the same request made."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -50,7 +51,7 @@ async def copy_messages(session: AsyncSession, rows: ReadAhead) -> None:
     connection = await (await session.connection()).get_raw_connection()
     driver: Any = connection.driver_connection
     try:
-        await driver.copy_records_to_table(Message.__tablename__, records=rows, columns=COLUMNS)
+        await _copy(driver, rows)
     except asyncpg.PostgresError as error:
         # SQLAlchemy translates the errors of its own statements only.
         if error.sqlstate == _QUERY_CANCELED:
@@ -60,6 +61,31 @@ async def copy_messages(session: AsyncSession, rows: ReadAhead) -> None:
         raise
     except (asyncpg.InterfaceError, OSError) as error:
         raise DatabaseUnavailable from error
+
+
+async def _copy(driver: Any, rows: ReadAhead) -> None:
+    """COPY, given up when the connection is lost.
+
+    asyncpg waits for ever when the server goes while the outgoing buffer is full (seen with 0.32):
+    nothing wakes the writer then, so the end of the connection has to cancel it.
+    """
+    copying = asyncio.ensure_future(
+        driver.copy_records_to_table(Message.__tablename__, records=rows, columns=COLUMNS)
+    )
+
+    def give_up(_: object) -> None:
+        copying.cancel()
+
+    driver.add_termination_listener(give_up)
+    try:
+        await copying
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if driver.is_closed() and not (task and task.cancelling()):
+            raise DatabaseUnavailable from None
+        raise
+    finally:
+        driver.remove_termination_listener(give_up)
 
 
 async def add_chat(session: AsyncSession, chat: Chat) -> Chat:
