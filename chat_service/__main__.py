@@ -1,13 +1,15 @@
-"""``python -m chat_service serve`` and ``python -m chat_service migrate``."""
+"""``python -m chat_service serve | migrate | parse FILE``."""
 
 import argparse
 import sys
+from pathlib import Path
 
 import uvloop
 from pydantic import ValidationError
 
 from chat_service import bootstrap
 from chat_service.catalogue.file import CatalogueError
+from chat_service.parse_command import parse_file
 from chat_service.settings import ChatSettings
 from servicekit import grpc_server, logs
 
@@ -18,14 +20,18 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve gRPC until SIGTERM")
     commands.add_parser("migrate", help="bring the database to the newest schema and load the catalogue")
-    command = parser.parse_args(arguments).command
+    parse = commands.add_parser("parse", help="say what an import would make of a file; stores nothing")
+    parse.add_argument("file", type=Path)
+    options = parser.parse_args(arguments)
+    if options.command == "parse":
+        return parse_file(options.file)
     try:
         settings = ChatSettings.load()
     except ValidationError as error:
         print(f"chat_service: the settings are wrong: {error}", file=sys.stderr)
         return 2
     logs.configure(settings, "chat_service")
-    if command == "migrate":
+    if options.command == "migrate":
         return _migrate(settings)
     return uvloop.run(_serve(settings))
 

@@ -1,0 +1,33 @@
+"""`python -m chat_service parse FILE`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chat_service.__main__ import main
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def test_a_file_is_summed_up_without_any_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["parse", str(EXAMPLES / "anna-and-ben.txt")]) == 0
+
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["messages"], summary["authors"]) == (4059, {"Anna": 2187, "Ben": 1866})
+    assert (summary["format"], summary["date_order"]) == ("WHATSAPP_TEXT", "DAY_FIRST")
+    assert summary["skipped_lines"] == 0
+
+
+def test_a_file_that_cannot_be_read_is_exit_code_1_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear Anna,\n")
+
+    assert main(["parse", str(letter)]) == 1
+    assert main(["parse", str(tmp_path / "nowhere.txt")]) == 1
+
+    complaints = capsys.readouterr().err
+    assert "line 1" in complaints
+    assert "nowhere.txt" in complaints
