@@ -120,16 +120,19 @@ class RunnerService:
     ) -> tuple[Job, _Answer]:
         """Do the work under the job's lock if the attempt is the current one, and renew its lease."""
 
-        async def transaction(session: AsyncSession) -> tuple[Job, _Answer]:
+        async def transaction(session: AsyncSession) -> tuple[Job, _Answer, bool]:
             job, now = await repository.lock(session, call.job_id)
             if not lifecycle.holds(job, call.attempt):
                 raise StaleLease(call.job_id, call.attempt, job.attempt)
+            before = job.update_time
             renewed = lifecycle.renew(now, self._context.policy.lease)
             repository.apply(job, {**renewed, **call.progress}, now)
-            return job, await work(session, job, now)
+            answer = await work(session, job, now)
+            return job, answer, job.update_time != before
 
-        job, answer = await execute_with_lock_retry(self._context.core.sessions, transaction)
-        self._context.changes.changed(call.job_id)
+        job, answer, changed = await execute_with_lock_retry(self._context.core.sessions, transaction)
+        if changed:
+            self._context.changes.changed(call.job_id)
         return job, answer
 
 

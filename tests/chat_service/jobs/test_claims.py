@@ -117,6 +117,15 @@ def test_an_attempt_that_ended_is_over(shop: Shop, order: Order) -> None:
         shop.save_insight(job, types_of(job)[0])
 
 
+def test_an_attempt_whose_payment_failed_is_over(shop: Shop, order: Order) -> None:
+    job = shop.claimed(order)
+    shop.fail_payment(job)
+    with refused("STALE_LEASE", attempt=1, current_attempt=1):
+        shop.beat(job)
+    with refused("STALE_LEASE"):
+        shop.finish(job, "COMPLETED", transaction_id=str(uuid.uuid4()))
+
+
 @pytest.mark.parametrize("call", ["step", "steps", "insight", "beat"])
 def test_every_call_renews_the_lease(shop: Shop, order: Order, call: str) -> None:
     job = shop.claimed(order)

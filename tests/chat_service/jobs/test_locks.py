@@ -1,7 +1,9 @@
 """What the lock on a job's row is worth: nobody decides from what was true before the wait."""
 
+import asyncio
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import psycopg2
 import psycopg2.extensions
@@ -12,7 +14,11 @@ from chat_service.jobs import repository
 from chat_service.jobs.models import Job
 from chat_service.settings import ChatSettings
 from protos.insight.v1 import insight_pb2 as pb
+from servicekit.database import async_engine, session_factory, transaction
+from servicekit.embedded import EmbeddedPostgres
 from servicekit.retry import execute_in_transaction
+from servicekit.settings import KitSettings
+from tests.chat_service.jobs.conftest import Alone
 from tests.chat_service.jobs.racing import outcome, together
 from tests.chat_service.jobs.shop import Order, Shop, state_name
 from tests.eventually import eventually
@@ -106,3 +112,32 @@ def test_an_order_at_once_with_a_slow_delete_waits_for_it(
 
 def _reason_of_unlock(shop: Shop, order: Order) -> str:
     return outcome(lambda: shop.unlock(order))
+
+
+def test_what_one_dispatcher_takes_another_one_skips(alone: Alone, postgres: EmbeddedPostgres) -> None:
+    # Given due jobs that one dispatcher has taken, and not yet committed
+    postgres.create_database("jobs_taken")
+    with alone(chat_database_url=postgres.url("jobs_taken"), job_poll_s=60.0) as shop:
+        order = shop.customer()
+        jobs = {shop.unlock(order).job_id, shop.unlock(order, "romantic").job_id}
+        shop.sql("UPDATE jobs SET due_time = now()")
+        taken, skipped = asyncio.run(_take_twice(postgres.url("jobs_taken")))
+        # Then a second one gets nothing, and does not wait for it either
+        assert taken == jobs
+        assert skipped == set()
+
+
+async def _take_twice(url: str) -> tuple[set[str], set[str]]:
+    engine = async_engine(url, KitSettings(), "test")
+    sessions = session_factory(engine)
+    async with transaction(sessions) as first, transaction(sessions) as second:
+        taken = await _take(first)
+        async with asyncio.timeout(2):
+            skipped = await _take(second)
+    await engine.dispose()
+    return taken, skipped
+
+
+async def _take(session: AsyncSession) -> set[str]:
+    jobs = await repository.take_due(session, reserving=False, next_due=timedelta(seconds=30), limit=10)
+    return {str(job.job_id) for job in jobs}

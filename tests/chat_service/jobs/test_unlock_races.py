@@ -29,6 +29,17 @@ def test_fifty_callers_with_one_request_id_get_one_refusal(shop: Shop) -> None:
     assert shop.sql("SELECT count(*) FROM jobs WHERE user_id = %s", order.user_id) == [(1,)]
 
 
+def test_one_request_id_for_many_chats_at_once_buys_one(shop: Shop) -> None:
+    # Given a user with several chats, when one request id orders for all of them at once
+    user_id = shop.chats.new_user()
+    shop.grant(user_id, 10_000)
+    orders, request_id = [shop.customer(0, user_id) for _ in range(8)], str(uuid.uuid4())
+    outcomes = together(8, lambda index: outcome(lambda: shop.unlock(orders[index], request_id=request_id)))
+    # Then one is taken, and the others are told
+    assert Counter(outcomes) == {"ok": 1, "REQUEST_ID_REUSED": 7}
+    assert shop.account(user_id).reserved == 200
+
+
 def test_of_many_orders_at_once_one_buys(shop: Shop, order: Order) -> None:
     # Given coins for five, when the same category is ordered ten times under different request ids
     outcomes = together(10, lambda _: outcome(lambda: shop.unlock(order)))
