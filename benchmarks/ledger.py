@@ -52,13 +52,13 @@ async def _measure(running: House, rounds: int) -> list[Row]:
     ):
         stub = credit_pb2_grpc.CreditServiceStub(credit)
         await _grant_all(stub)
-        calls = {
-            empty: _empty_call(ops_pb2_grpc.OpsServiceStub(nothing)),
-            spread: _reserve_call(stub, pgbench.ACCOUNTS),
-            hot: _reserve_call(stub, 1),
-        }
+        calls = (
+            (empty, _empty_call(ops_pb2_grpc.OpsServiceStub(nothing))),
+            (spread, _reserve_call(stub, pgbench.ACCOUNTS)),
+            (hot, _reserve_call(stub, 1)),
+        )
         for _ in range(rounds):
-            for series, call in calls.items():
+            for series, call in calls:
                 series.values.append(await calls_per_s(call, in_flight=_IN_FLIGHT, for_s=_FOR_S))
             for series, is_hot in ((bench, False), (bench_hot, True)):
                 series.values.append(

@@ -14,8 +14,8 @@ OTHER_WORD = 0
 """The id of every word that has none of its own: numbers, very long words, words past the bound."""
 
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
-# Marks belong to the word: without them Hindi and Thai words would break at every vowel sign. None begins one:
-# the variation selector of an emoji is a mark too.
+# Marks belong to the word: without them Hindi and Thai words would break at every vowel sign. None begins
+# one: the variation selector of an emoji is a mark too.
 _ANY_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:'[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*")
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 _LAUGHING_NUMBER = re.compile(r"5{3,}")
