@@ -46,6 +46,8 @@ def async_engine(url: str, settings: KitSettings, application_name: str) -> Asyn
         pool_recycle=settings.database_recycle_s,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",
+        # What users wrote must not reach a log by way of a failed statement.
+        hide_parameters=True,
         connect_args={
             "timeout": settings.database_pool_timeout_s,
             "server_settings": {"application_name": application_name, "jit": "off", **server_settings},
@@ -81,8 +83,13 @@ async def transaction(
 
 
 async def check_database(engine: AsyncEngine) -> None:
-    """Raise when the database does not answer a query."""
-    async with engine.connect() as connection:
+    """Raise when the database does not answer a query on a connection of its own.
+
+    A pool that is full of callers who wait for one locked row is no reason to take the whole service
+    out of its load balancer.
+    """
+    alone = create_async_engine(engine.url, poolclass=NullPool)
+    async with alone.connect() as connection:
         await connection.execute(text("SELECT 1"))
 
 

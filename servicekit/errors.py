@@ -20,6 +20,10 @@ from servicekit.context import request_id
 #: The ErrorInfo domain of every error of this system.
 DOMAIN = "holdfast"
 
+#: A status travels in HTTP/2 trailers, three times over, and clients refuse more than 8 KiB of them.
+_MAX_MESSAGE_BYTES = 512
+_MAX_VALUE_BYTES = 1_024
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -178,7 +182,8 @@ def to_status(error: ServiceError) -> grpc.Status:
     if error.retry_after_s is not None:
         details.append(_retry(error.retry_after_s))
     code: int = error.code.value[0]
-    status = status_pb2.Status(code=code, message=error.message, details=[_pack(d) for d in details])
+    message = _cut(error.message, _MAX_MESSAGE_BYTES)
+    status = status_pb2.Status(code=code, message=message, details=[_pack(d) for d in details])
     converted: grpc.Status = rpc_status.to_status(status)
     return converted
 
@@ -188,16 +193,25 @@ _Detail = Message
 
 
 def _info(error: ServiceError) -> _Detail:
-    metadata = dict(error.metadata)
+    metadata = {key: _cut(value, _MAX_VALUE_BYTES) for key, value in error.metadata.items()}
     if error.code == grpc.StatusCode.INTERNAL:
         metadata["request_id"] = request_id.get()
     info: _Detail = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     return info
 
 
+def _cut(text: str, max_bytes: int) -> str:
+    """Answer as much of the text as fits, whole characters only."""
+    raw = text.encode()
+    return text if len(raw) <= max_bytes else raw[: max_bytes - 3].decode(errors="ignore") + "…"
+
+
 def _bad_request(violations: Sequence[Violation]) -> _Detail:
     violation = error_details_pb2.BadRequest.FieldViolation
-    listed = [violation(field=v.field, description=v.problem) for v in violations]
+    listed = [
+        violation(field=_cut(v.field, _MAX_MESSAGE_BYTES), description=_cut(v.problem, _MAX_MESSAGE_BYTES))
+        for v in violations
+    ]
     request: _Detail = error_details_pb2.BadRequest(field_violations=listed)
     return request
 

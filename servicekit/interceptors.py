@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from servicekit.context import REQUEST_ID_HEADER, accept_request_id, request_id
 from servicekit.errors import (
     DeadlineExceeded,
     Internal,
+    InvalidField,
     RateLimited,
     ServiceError,
     Unauthenticated,
@@ -73,27 +75,29 @@ class RpcInterceptor(_Interceptor):
     def _unary(self, handler: _Handler, method: str) -> _Handler:
         # grpc-stubs types the handlers of sync servers; here they are coroutines.
         call: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        decode = _decoder(handler)
 
         async def wrapped(request: Any, context: _Context) -> Any:
             async with _Rpc(self, method, context) as rpc:
                 # Uploads are bounded by their own size and idle limits, not by a fixed time.
                 limit_s = None if handler.request_streaming else rpc.time_left_s()
                 async with asyncio.timeout(limit_s):
-                    return await call(request, context)
+                    return await call(decode(request), context)
 
         make = (
             grpc.stream_unary_rpc_method_handler
             if handler.request_streaming
             else grpc.unary_unary_rpc_method_handler
         )
-        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+        return make(wrapped, None, handler.response_serializer)
 
     def _streaming(self, handler: _Handler, method: str) -> _Handler:
         call: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
+        decode = _decoder(handler)
 
         async def wrapped(request: Any, context: _Context) -> AsyncIterator[Any]:
             async with _Rpc(self, method, context):
-                async for response in call(request, context):
+                async for response in call(decode(request), context):
                     yield response
 
         make = (
@@ -101,7 +105,27 @@ class RpcInterceptor(_Interceptor):
             if handler.request_streaming
             else grpc.unary_stream_rpc_method_handler
         )
-        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+        return make(wrapped, None, handler.response_serializer)
+
+
+def _decoder(handler: _Handler) -> Callable[[Any], Any]:
+    """Answer what turns the bytes of a request, or of a stream of them, into messages.
+
+    gRPC would decode before the handler runs: ahead of authentication, and with the exception's
+    text in the answer. Raises `InvalidField` for bytes that are no message.
+    """
+
+    def one(raw: bytes) -> Any:
+        try:
+            return handler.request_deserializer(raw) if handler.request_deserializer else raw
+        except DecodeError:
+            raise InvalidField("request", "is not a message of this RPC") from None
+
+    async def each(stream: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        async for raw in stream:
+            yield one(raw)
+
+    return each if handler.request_streaming else one
 
 
 class _Rpc:

@@ -27,8 +27,8 @@ _FIRST_BACKOFF_S = 0.02
 
 #: serialization_failure, deadlock_detected, lock_not_available.
 _RETRYABLE = frozenset({"40001", "40P01", "55P03"})
-#: Classes of "the server is gone, going, or takes no more".
-_GONE = ("08", "57P", "53")
+#: Gone, going, full, read-only after a failover, or too slow: another try may find it well.
+_GONE = ("08", "57", "53", "58", "25006", "25P03")
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -76,6 +76,8 @@ async def execute_with_lock_retry(
     must have no effect outside of its session.
     """
     for attempt in range(MAX_TRIES):
+        if attempt:
+            await asyncio.sleep(random.uniform(0, _FIRST_BACKOFF_S * 2**attempt))
         try:
             return await execute_in_transaction(sessions, work, isolation)
         except DBAPIError as error:
@@ -83,5 +85,4 @@ async def execute_with_lock_retry(
             if state not in _RETRYABLE:
                 raise
             log.warning("transaction_retried", sqlstate=state, attempt=attempt + 1)
-        await asyncio.sleep(random.uniform(0, _FIRST_BACKOFF_S * 2**attempt))
     raise LockTimeout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import BigInteger, Text, UniqueConstraint, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -216,6 +216,33 @@ async def test_a_killed_connection_is_unavailable_and_the_next_call_works(sessio
     assert await execute_in_transaction(sessions, live) == 1
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)",
+        "SET TRANSACTION READ ONLY; INSERT INTO counters (owner, name, value) VALUES ('a', 'b', 0)",
+    ],
+)
+async def test_a_database_that_is_too_slow_or_read_only_is_unavailable(
+    sessions: Sessions, statement: str
+) -> None:
+    async def work(session: AsyncSession) -> None:
+        for part in statement.split("; "):
+            await session.execute(text(part))
+
+    with pytest.raises(DatabaseUnavailable):
+        await execute_in_transaction(sessions, work)
+
+
+async def test_the_parameters_of_a_failed_statement_are_hidden(sessions: Sessions) -> None:
+    async def work(session: AsyncSession) -> None:
+        await session.execute(text("SELECT CAST(:said AS integer)"), {"said": "private words"})
+
+    with pytest.raises(DBAPIError) as caught:
+        await execute_in_transaction(sessions, work)
+    assert "parameters hidden" in str(caught.value)
+
+
 async def test_a_full_pool_is_unavailable_and_the_status_says_so(
     sessions: Sessions, engine: AsyncEngine
 ) -> None:
@@ -229,6 +256,7 @@ async def test_a_full_pool_is_unavailable_and_the_status_says_so(
     async with asyncio.timeout(10):
         with pytest.raises(DatabaseUnavailable):
             await waiter
+    await check_database(engine)  # a full pool does not make the service unhealthy
     status = PoolStatus(engine)
     assert (status.size, status.max_overflow, status.in_use, status.overflow) == (4, 2, 6, 2)
     release.set()

@@ -148,6 +148,37 @@ async def test_an_unknown_exception_is_internal_and_says_nothing(served: Served)
     assert error.metadata["request_id"] == served.servicer.seen_request_id
 
 
+async def test_an_error_of_any_size_arrives(served: Served) -> None:
+    long = "日" * 10_000
+
+    error = await served.refusal(TooFewCoins(long, metadata={"why": long}))
+
+    assert isinstance(error, TooFewCoins)
+    assert error.message.startswith("日日日")
+    assert len(error.metadata["why"].encode()) <= 1_024
+
+
+@pytest.mark.parametrize("token", ["", "s3cret"])
+async def test_bytes_that_are_no_message_are_a_field_error_and_tell_nothing(token: str) -> None:
+    settings = KitSettings(service_token=token)
+    server = RunningServer(spec(settings, Scripted()))
+    await server.start()
+    channel = aio_channel(f"127.0.0.1:{server.port}", settings)
+    raw = channel.unary_unary("/ops.v1.OpsService/GetPoolStatus")
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await raw(b"\xff\xff garbage", timeout=5)
+
+    # Who shows no token is told nothing about the message.
+    expected = grpc.StatusCode.UNAUTHENTICATED if token else grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.code() is expected
+    assert "DecodeError" not in (caught.value.details() or "")
+    trailing: Any = caught.value.trailing_metadata()
+    assert REQUEST_ID_HEADER in dict(trailing)
+    await channel.close(None)
+    await server.stop()
+
+
 async def test_the_callers_request_id_reaches_the_handler_and_comes_back(served: Served) -> None:
     call = served.stub.GetPoolStatus(
         ops_pb2.GetPoolStatusRequest(), timeout=5, metadata=((REQUEST_ID_HEADER, "abc-1"),)
