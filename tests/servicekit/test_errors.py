@@ -164,7 +164,7 @@ async def test_bytes_that_are_no_message_are_a_field_error_and_tell_nothing(toke
     server = RunningServer(spec(settings, Scripted()))
     await server.start()
     channel = aio_channel(f"127.0.0.1:{server.port}", settings)
-    raw = channel.unary_unary("/ops.v1.OpsService/GetPoolStatus")
+    raw: Any = channel.unary_unary("/ops.v1.OpsService/GetPoolStatus", None, None)
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await raw(b"\xff\xff garbage", timeout=5)
