@@ -7,8 +7,10 @@ import pytest
 
 from protos.insight.v1 import insight_pb2 as pb
 from tests.chat_service.clients import refused
+from tests.chat_service.jobs.conftest import Alone
 from tests.chat_service.jobs.racing import outcome, together
 from tests.chat_service.jobs.shop import Order, Shop, error, state_name, types_of
+from tests.eventually import eventually
 
 
 def test_a_job_that_no_worker_holds_ends_at_once(shop: Shop, order: Order) -> None:
@@ -163,6 +165,16 @@ def test_coins_that_came_back_before_are_no_obstacle(shop: Shop, order: Order) -
     job = shop.unlock(order)
     shop.release(job)
     assert state_name(shop.cancel(job)) == "CANCELLED"
+
+
+def test_coins_whose_reservation_expired_are_no_obstacle(alone: Alone) -> None:
+    # Given a queued job whose reservation has expired
+    with alone(job_reservation_ttl_s=1) as shop:
+        order = shop.customer()
+        job = shop.unlock(order)
+        eventually(lambda: shop.account(order.user_id).reserved == 0)
+        # When it is cancelled, then it ends at once all the same
+        assert state_name(shop.cancel(job)) == "CANCELLED"
 
 
 # Deleted chats.

@@ -76,7 +76,10 @@ def test_a_terminal_row_never_changes(shop: Shop, order: Order, state: JobState,
 @pytest.mark.parametrize(
     ("state", "change"),
     [
+        (JobState.RESERVING, "reservation_id = gen_random_uuid()"),
         (JobState.QUEUED, "reservation_id = NULL"),
+        (JobState.QUEUED, "payment_attempt = -1"),
+        (JobState.QUEUED, "step_bytes = -1"),
         (JobState.QUEUED, "reservation_id = gen_random_uuid()"),
         (JobState.QUEUED, "price = price + 1"),
         (JobState.QUEUED, "user_id = user_id || 'x'"),
@@ -95,6 +98,7 @@ def test_a_terminal_row_never_changes(shop: Shop, order: Order, state: JobState,
         (JobState.RUNNING, "lease_expire_time = NULL"),
         (JobState.RUNNING, "attempt = 0"),
         (JobState.SETTLING, "settling_attempt = NULL"),
+        (JobState.SETTLING, "state = 'CANCELLED', lease_expire_time = NULL, finish_time = now()"),
         (JobState.PAYMENT_FAILED, "payment_attempt = 0"),
         (JobState.PAYMENT_FAILED, "error_message = NULL"),
         (JobState.PAYMENT_FAILED, "finish_attempt = 1"),
@@ -108,6 +112,33 @@ def test_the_database_refuses_a_row_that_makes_no_sense(
         _go(shop, job_id, step)
     with pytest.raises(psycopg2.errors.IntegrityError):
         shop.sql(f"UPDATE jobs SET {change} WHERE job_id = %s", job_id)
+
+
+def test_the_fencing_token_never_goes_back(shop: Shop, order: Order) -> None:
+    job_id = _insert(shop, order)
+    for step in _WAYS[JobState.RUNNING]:
+        _go(shop, job_id, step)
+    shop.sql("UPDATE jobs SET attempt = 2 WHERE job_id = %s", str(job_id))
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        shop.sql("UPDATE jobs SET attempt = 1 WHERE job_id = %s", str(job_id))
+
+
+@pytest.mark.parametrize(("column", "value"), [("state", "'NONSENSE'"), ("price", "0")])
+def test_the_database_refuses_a_new_row_that_makes_no_sense(
+    shop: Shop, order: Order, column: str, value: str
+) -> None:
+    # Given the columns of a job that is there, one of them changed
+    _insert(shop, order)
+    columns = [found.name for found in Job.__table__.columns]
+    listed = ", ".join(name for name in columns if name not in (column, "job_id", "request_id"))
+    # When it is inserted under new ids, then it is refused
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        shop.sql(
+            f"INSERT INTO jobs (job_id, request_id, {column}, {listed})"
+            f" SELECT gen_random_uuid(), gen_random_uuid(), {value}, {listed} FROM jobs"
+            " WHERE subject_id = %s",
+            order.chat_id,
+        )
 
 
 def test_the_database_refuses_a_second_active_job(shop: Shop, order: Order) -> None:
