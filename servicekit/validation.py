@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from servicekit.errors import InvalidField
 
 _MAX_INT64 = 2**63 - 1
+_SECOND_NS = 10**9
 MAX_METADATA_KEYS = 32
 MAX_METADATA_KEY_CHARS = 64
 MAX_METADATA_VALUE_CHARS = 512
@@ -59,18 +60,24 @@ def metadata_field(name: str, value: Mapping[str, str]) -> dict[str, str]:
 def duration_field(
     name: str, value: duration_pb2.Duration, minimum: timedelta, maximum: timedelta
 ) -> timedelta:
-    """Answer a duration within the bounds, both included, to the microsecond."""
-    try:
-        given = timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
-    except OverflowError:
-        given = timedelta.max if value.seconds > 0 else timedelta.min
-    if not minimum <= given <= maximum or abs(value.nanos) > 999_999_999:
+    """Answer a duration within the bounds, both included, cut to the microsecond.
+
+    The bounds hold to the nanosecond. Seconds and nanoseconds of different signs are refused, as the
+    wire's Duration demands.
+    """
+    given_ns = value.seconds * _SECOND_NS + value.nanos
+    well_formed = abs(value.nanos) < _SECOND_NS and value.seconds * value.nanos >= 0
+    if not well_formed or not _nanoseconds(minimum) <= given_ns <= _nanoseconds(maximum):
         raise InvalidField(
             name,
             f"must be {minimum.total_seconds():g} s to {maximum.total_seconds():g} s, "
             f"got {value.seconds} s {value.nanos} ns",
         )
-    return given
+    return timedelta(microseconds=given_ns // 1_000)
+
+
+def _nanoseconds(value: timedelta) -> int:
+    return value // timedelta(microseconds=1) * 1_000
 
 
 def time_field(name: str, value: timestamp_pb2.Timestamp) -> datetime:

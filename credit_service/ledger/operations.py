@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 _LONGEST_KEPT_TEXT = 64
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class TransactionType(StrEnum):
@@ -49,7 +50,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Set coins aside for `ttl`; without one for the default."""
+    """Set coins aside for `ttl`; without one for the default.
+
+    `ttl_rest_ns` are the nanoseconds that were sent beyond the microseconds of `ttl`. No clock here counts
+    them; they tell two requests apart.
+    """
 
     user_id: str
     amount: int
@@ -59,6 +64,7 @@ class Reserve:
     reference_id: str = ""
     description: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    ttl_rest_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +89,12 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """Move the expiry to `ttl` from now, never to an earlier instant."""
+    """Move the expiry to `ttl` from now, never to an earlier instant; `ttl_rest_ns` as in a Reserve."""
 
     reservation_id: UUID
     ttl: timedelta
     request_id: UUID
+    ttl_rest_ns: int = 0
 
 
 Operation = Grant | Reserve | Charge | Release | Extend
@@ -126,6 +133,8 @@ def sent_fields(operation: Operation, *, amount: int | None = None) -> dict[str,
     fields = {name: _small(value) for name, value in values if value is not None and value not in ("", {})}
     if amount is not None:
         fields["amount"] = amount
+    if isinstance(operation, Reserve | Extend) and operation.ttl is not None:
+        fields["ttl"] = operation.ttl // _MICROSECOND * 1_000 + operation.ttl_rest_ns
     return fields
 
 
@@ -141,8 +150,6 @@ def _small(value: object) -> object:
 
     A text that looks like a digest is longer than what is kept as it is, so it becomes a digest itself.
     """
-    if isinstance(value, timedelta):
-        return value // timedelta(microseconds=1)
     if isinstance(value, Mapping):
         return _digest(json.dumps(dict(value), sort_keys=True))
     if isinstance(value, UUID):

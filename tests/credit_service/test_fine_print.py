@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from protos.credit.v1 import credit_pb2
 from tests.credit_service.client import Client, duration, new_id, refused
@@ -111,6 +112,19 @@ def test_4_the_same_request_gets_the_first_answer_and_another_one_the_field(rich
     without = {key: value for key, value in fields.items() if key != "ttl"}
     assert refused("REQUEST_ID_REUSED", lambda: rich.reserve(5, **without)).metadata["field"] == "ttl"
     assert rich.coins() == (1_000, 5, 995)
+
+
+def test_4_ttls_a_nanosecond_apart_are_two_requests(rich: Client) -> None:
+    first, second = Duration(seconds=60, nanos=1), Duration(seconds=60, nanos=2)
+    reserve_id, extend_id = new_id(), new_id()
+    made = rich.reserve(5, request_id=reserve_id, ttl=first).reservation
+    assert rich.reserve(5, request_id=reserve_id, ttl=first).reservation == made
+    error = refused("REQUEST_ID_REUSED", lambda: rich.reserve(5, request_id=reserve_id, ttl=second))
+    assert error.metadata["field"] == "ttl"
+    extend = {"reservation_id": made.reservation_id, "request_id": extend_id}
+    rich.call("Extend", ttl=first, **extend)
+    error = refused("REQUEST_ID_REUSED", lambda: rich.call("Extend", ttl=second, **extend))
+    assert error.metadata["field"] == "ttl"
 
 
 def test_4_the_case_of_a_request_id_does_not_matter(rich: Client) -> None:

@@ -68,11 +68,27 @@ def test_a_duration_within_its_bounds_is_taken(seconds: int, nanos: int) -> None
 
 @pytest.mark.parametrize(
     ("seconds", "nanos"),
-    [(0, 0), (0, 999_999_999), (-1, 0), (86_400, 1_000), (2**63 - 1, 0), (-(2**63), 0), (2, 2_000_000_000)],
+    [
+        (0, 0),
+        (0, 999_999_999),
+        (-1, 0),
+        (86_400, 1),
+        (86_400, 1_000),
+        (2**63 - 1, 0),
+        (-(2**63), 0),
+        (2, 1_000_000_000),
+        (2, -500),
+        (-1, 999_999_999),
+    ],
 )
 def test_a_duration_out_of_bounds_is_refused(seconds: int, nanos: int) -> None:
     with pytest.raises(InvalidField, match="ttl must be 1 s to 86400 s"):
         validation.duration_field("ttl", duration_pb2.Duration(seconds=seconds, nanos=nanos), SECOND, DAY)
+
+
+def test_a_duration_is_cut_to_the_microsecond() -> None:
+    given = duration_pb2.Duration(seconds=2, nanos=1_999)
+    assert validation.duration_field("ttl", given, SECOND, DAY) == timedelta(seconds=2, microseconds=1)
 
 
 def test_a_time_is_an_instant_in_utc() -> None:
