@@ -3,7 +3,7 @@
 Fields are checked in the order of the wire; the first that is wrong is named.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -22,6 +22,7 @@ from credit_service.ledger import (
 )
 from credit_service.repository import TransactionFilter
 from protos.credit.v1 import credit_pb2
+from servicekit.errors import InvalidField
 from servicekit.pages import page_size
 from servicekit.validation import (
     duration_field,
@@ -39,6 +40,7 @@ MAX_TTL = timedelta(hours=24)
 MAX_TEXT_CHARS = 1_024
 MAX_REFERENCE_TYPE_CHARS = 64
 MAX_REFERENCE_ID_CHARS = 128
+MAX_FILTER_VALUES = 16
 
 _STATE_PREFIX = "RESERVATION_STATE_"
 _TYPE_PREFIX = "TRANSACTION_TYPE_"
@@ -80,6 +82,7 @@ def reserve(request: credit_pb2.ReserveRequest) -> Reserve:
         description=_text("description", request.description),
         metadata=metadata_field("metadata", request.metadata),
         request_id=uuid_field("request_id", request.request_id),
+        ttl_rest_ns=_rest_ns(request.ttl),
     )
 
 
@@ -110,6 +113,7 @@ def extend(request: credit_pb2.ExtendRequest) -> Extend:
         reservation_id=uuid_field("reservation_id", request.reservation_id),
         ttl=_ttl(request.ttl),
         request_id=uuid_field("request_id", request.request_id),
+        ttl_rest_ns=_rest_ns(request.ttl),
     )
 
 
@@ -167,7 +171,9 @@ def transactions_page(request: credit_pb2.ListTransactionsRequest) -> Transactio
     return TransactionsPage(user_id, wanted, page_size(request.page_size))
 
 
-def _names(field: str, values: Iterable[int], allowed: Mapping[int, str]) -> set[str]:
+def _names(field: str, values: Sequence[int], allowed: Mapping[int, str]) -> set[str]:
+    if len(values) > MAX_FILTER_VALUES:
+        raise InvalidField(field, f"must have at most {MAX_FILTER_VALUES} values, got {len(values)}")
     return {allowed[enum_field(field, value, allowed)] for value in values}
 
 
@@ -181,6 +187,11 @@ def _text(field: str, value: str) -> str:
 
 def _ttl(value: Duration) -> timedelta:
     return duration_field("ttl", value, MIN_TTL, MAX_TTL)
+
+
+def _rest_ns(value: Duration) -> int:
+    """Answer what a ttl loses when it is cut to the microsecond; an absent one loses nothing."""
+    return value.nanos % 1_000
 
 
 def _optional_id(value: str) -> UUID | None:

@@ -1,8 +1,11 @@
 """The rules: what each operation does to the rows, and which error wins.
 
 When several errors apply, the first of these is answered: the request id stands for another request, not
-found, more charged than reserved, the state of the reservation, closed, overflow, too few coins. Every rule
-below asks in that order.
+found, more metadata keys than a transaction carries, more charged than reserved, the state of the
+reservation, closed, overflow, too few coins. Every rule below asks in that order.
+
+Too much metadata is a malformed request, which is answered first of all wherever a request alone shows it. A
+Charge's metadata is added to the reservation's, so the sum is known only here, and a replay needs no sum.
 """
 
 from collections.abc import Callable, Mapping, Sequence
