@@ -85,7 +85,12 @@ async def open_book(
 
 
 def _request_keys(operations: Sequence[Operation], locked: Locked) -> list[tuple[str, UUID]]:
-    """Answer the account and id of every request that may be remembered; a lost reservation has neither."""
+    """Answer the account and id of every request that may be remembered; a lost reservation has neither.
+
+    Only of accounts that are locked. One that a first Grant makes after our lock statement found none does
+    not exist for this batch, and so neither do the requests that were answered in it meanwhile.
+    """
+    held = set(locked.user_ids)
     keys = []
     for operation in operations:
         user_id = (
@@ -93,7 +98,7 @@ def _request_keys(operations: Sequence[Operation], locked: Locked) -> list[tuple
             if isinstance(operation, Grant | Reserve)
             else locked.owners.get(operation.reservation_id)
         )
-        if user_id is not None and operation.request_id is not None:
+        if user_id in held and operation.request_id is not None:
             keys.append((user_id, operation.request_id))
     return keys
 

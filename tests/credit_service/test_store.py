@@ -25,10 +25,11 @@ from credit_service.ledger import (
     Reserved,
     TransactionType,
 )
-from credit_service.ledger.refusals import InsufficientCredits, ReservationNotFound
+from credit_service.ledger.refusals import AccountNotFound, InsufficientCredits, ReservationNotFound
 from credit_service.settings import CreditSettings
 from credit_service.store import Store
 from servicekit.database import async_engine, session_factory
+from tests.credit_service.client import Client
 from tests.credit_service.database import Database
 from tests.eventually import eventually
 
@@ -231,6 +232,23 @@ async def test_a_grant_that_is_refused_leaves_no_account_to_be_seen(till: Till, 
     [granted] = await till.store.execute([grant(5, "blank")])
     assert isinstance(granted, Granted)
     assert granted.account.create_time == granted.transaction.create_time
+
+
+async def test_an_account_that_is_made_behind_the_lock_statement_does_not_exist_for_its_batch(
+    till: Till, client: Client
+) -> None:
+    """The lock statement found no account; before the next one a first Grant and the same Reserve commit."""
+    reserve = Reserve("ana", 10, uuid4())
+
+    def overtake(*given: object) -> None:
+        client.grant(100)
+        client.reserve(10, request_id=str(reserve.request_id))
+
+    event.listen(till.engine.sync_engine, "after_cursor_execute", overtake, once=True)
+    [overtaken] = await till.store.execute([reserve])
+    assert isinstance(overtaken, AccountNotFound)
+    [repeated] = await till.store.execute([reserve])
+    assert isinstance(repeated, Reserved)
 
 
 async def test_nothing_is_told_of_what_was_not_committed(till: Till, database: Database) -> None:
