@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import uvloop
 
@@ -56,11 +57,14 @@ def main(arguments: list[str]) -> int:
     grant = commands.add_parser("grant", help="give coins to a user of the running service")
     grant.add_argument("user")
     grant.add_argument("coins")
+    grant.add_argument(
+        "--request-id", type=UUID, help="the one that a failed grant named: gives the coins once"
+    )
     account = commands.add_parser("account", help="show what a user of the running service has")
     account.add_argument("user")
     given = parser.parse_args(arguments)
     if given.command == "grant":
-        return operator_commands.grant(given.user, given.coins)
+        return operator_commands.grant(given.user, given.coins, given.request_id)
     if given.command == "account":
         return operator_commands.account(given.user)
     return serve() if given.command == "serve" else migrate()

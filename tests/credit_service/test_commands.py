@@ -28,10 +28,44 @@ def test_grant_gives_coins_and_says_so_in_one_line(server: Server, client: Clien
     assert ended.stdout == "alice: balance 1,500, reserved 400, available 1,100\n"
 
 
-@pytest.mark.parametrize("coins", ["", "0", "-5", "1.5", "x", "1000000000001", "9" * 30, "٣"])
+@pytest.mark.parametrize(
+    "coins",
+    [
+        "",
+        "0",
+        "-5",
+        "1.5",
+        "x",
+        "1000000000001",
+        "9" * 30,
+        "1" + "0" * 12 + "0",
+        "0" * 19 + "1" + "0" * 30,
+        "٣",
+    ],
+)
 def test_a_wrong_amount_is_a_clear_message(capsys: pytest.CaptureFixture[str], coins: str) -> None:
     assert main(["grant", "--", "alice", coins]) == 1
     assert "COINS must be a whole number of 1 to 1,000,000,000,000" in capsys.readouterr().err
+
+
+def test_a_failed_grant_names_the_request_id_that_repeats_it_safely(server: Server, client: Client) -> None:
+    # Given a grant that no service answered
+    failed = _run("grant", "alice", "50", HOLDFAST_CREDIT_PORT="1", HOLDFAST_RPC_TIMEOUT_S="3")
+    assert failed.returncode == 1
+    last_line = failed.stderr.splitlines()[-1]
+    request_id = last_line.removeprefix("to repeat it safely add --request-id ")
+    # When it is repeated twice with the id that it named
+    again = ("grant", "alice", "50", "--request-id", request_id)
+    for _ in range(2):
+        assert _run(*again, HOLDFAST_CREDIT_PORT=str(server.port)).returncode == 0
+    # Then the coins were given once
+    assert client.coins("alice") == (50, 0, 50)
+
+
+def test_a_request_id_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["grant", "alice", "50", "--request-id", "x"])
+    assert "--request-id" in capsys.readouterr().err
 
 
 def test_a_refusal_of_the_service_is_the_message(server: Server) -> None:
