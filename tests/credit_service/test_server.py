@@ -89,6 +89,22 @@ def test_each_movement_leaves_one_record_and_a_replay_none(
         20,
     )
     assert charged["reservation_id"] == first
+    assert (charged["reserved_amount"], charged["charged_amount"]) == (10, 4)
+    assert made[5]["refused_amount"] == 1_000
+    assert [record.get("amount") for record in made] == [100, None, None, -4, None, None]
+
+
+def test_a_charge_of_nothing_is_recorded_as_no_movement(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.grant(100)
+    reservation_id = client.reserved(10)
+    made: list[dict[str, object]] = []
+    monkeypatch.setattr(audit, "business_event", lambda event, **fields: made.append(fields))
+    client.charge(reservation_id, amount=0)
+    [record] = made
+    assert "amount" not in record
+    assert (record["reserved_amount"], record["charged_amount"], record["balance"]) == (10, 0, 100)
 
 
 def test_an_expiry_is_recorded_with_its_account(monkeypatch: pytest.MonkeyPatch) -> None:
