@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from servicekit import ready
-from servicekit.interceptors import RpcInterceptor
+from servicekit.interceptors import RpcInterceptor, Slots
 from servicekit.logs import get_logger
 from servicekit.settings import KitSettings
 from servicekit.tls import server_credentials
@@ -59,8 +59,8 @@ class RunningServer:
         self._draining = False
         settings = spec.settings
         self._interceptor = RpcInterceptor(
-            max_deadline_s=settings.rpc_max_deadline_s,
-            max_concurrent=settings.rpc_max_concurrent,
+            calls=Slots(settings.rpc_max_concurrent, settings.rpc_max_deadline_s),
+            streams=Slots(settings.rpc_max_streams, settings.rpc_max_stream_s),
             service_token=settings.service_token,
             accept_new=lambda: not self._draining,
         )

@@ -37,26 +37,38 @@ else:
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 
 
+class Slots:
+    """How many RPCs of one sort run at once, and how long each may at most, in seconds."""
+
+    def __init__(self, limit: int, max_deadline_s: float) -> None:
+        """Begin with none running."""
+        self.limit = limit
+        self.max_deadline_s = max_deadline_s
+        self.running = 0
+
+
 class RpcInterceptor(_Interceptor):
-    """Wraps every handler of a server."""
+    """Wraps every handler of a server.
+
+    Streams of answers are counted apart: however many of them stand idle, calls are served.
+    """
 
     def __init__(
         self,
         *,
-        max_deadline_s: float,
-        max_concurrent: int,
+        calls: Slots,
+        streams: Slots,
         service_token: str = "",
         accept_new: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Take the longest a unary RPC may run, how many run at once, and the token callers must show.
+        """Take the limits of calls and of streams, and the token that callers must show.
 
         `accept_new` answers False once the server drains: new RPCs are UNAVAILABLE then.
         """
-        self._max_deadline_s = max_deadline_s
-        self._max_concurrent = max_concurrent
-        self._token = service_token.encode()
-        self._accept_new = accept_new
-        self._running = 0
+        self._calls = calls
+        self._streams = streams
+        self.token = service_token.encode()
+        self.accept_new = accept_new
 
     async def intercept_service(
         self,
@@ -78,7 +90,7 @@ class RpcInterceptor(_Interceptor):
         decode = _decoder(handler)
 
         async def wrapped(request: Any, context: _Context) -> Any:
-            async with _Rpc(self, method, context) as rpc:
+            async with _Rpc(self, self._calls, method, context) as rpc:
                 # Uploads are bounded by their own size and idle limits, not by a fixed time.
                 limit_s = None if handler.request_streaming else rpc.time_left_s()
                 async with asyncio.timeout(limit_s):
@@ -96,7 +108,10 @@ class RpcInterceptor(_Interceptor):
         decode = _decoder(handler)
 
         async def wrapped(request: Any, context: _Context) -> AsyncIterator[Any]:
-            async with _Rpc(self, method, context):
+            async with (
+                _Rpc(self, self._streams, method, context) as rpc,
+                asyncio.timeout(rpc.time_left_s()),
+            ):
                 async for response in call(decode(request), context):
                     yield response
 
@@ -131,8 +146,9 @@ def _decoder(handler: _Handler) -> Callable[[Any], Any]:
 class _Rpc:
     """One running RPC: what happens before, after, and when it fails."""
 
-    def __init__(self, server: RpcInterceptor, method: str, context: _Context) -> None:
+    def __init__(self, server: RpcInterceptor, slots: Slots, method: str, context: _Context) -> None:
         self._server = server
+        self._slots = slots
         self._context = context
         self._method = method.rpartition("/")[2]
         self._service = method.strip("/").partition("/")[0]
@@ -141,7 +157,7 @@ class _Rpc:
     def time_left_s(self) -> float:
         """Seconds until the caller's deadline, or the server's maximum where none came."""
         left_s = self._context.time_remaining()
-        maximum_s = self._server._max_deadline_s
+        maximum_s = self._slots.max_deadline_s
         return maximum_s if left_s is None else min(left_s, maximum_s)
 
     async def __aenter__(self) -> "_Rpc":
@@ -149,26 +165,26 @@ class _Rpc:
         given = metadata.get(REQUEST_ID_HEADER)
         request_id.set(accept_request_id(given if isinstance(given, str) else None))
         self._context.set_trailing_metadata(((REQUEST_ID_HEADER, request_id.get()),))
-        self._server._running += 1
+        self._slots.running += 1
         try:
             self._admit(metadata.get("authorization"))
         except ServiceError as error:
-            self._server._running -= 1
+            self._slots.running -= 1
             await self._abort(error)
         return self
 
     def _admit(self, authorization: str | bytes | None) -> None:
         server = self._server
-        if not server._accept_new():
+        if not server.accept_new():
             raise Unavailable("the server is going down; try again")
-        if server._running > server._max_concurrent:
-            raise RateLimited(f"{server._max_concurrent} RPCs at once")
+        if self._slots.running > self._slots.limit:
+            raise RateLimited(f"{self._slots.limit} RPCs at once")
         shown = authorization.encode() if isinstance(authorization, str) else authorization or b""
-        if server._token and not hmac.compare_digest(shown, b"Bearer " + server._token):
+        if server.token and not hmac.compare_digest(shown, b"Bearer " + server.token):
             raise Unauthenticated("metadata authorization must be 'Bearer <service token>'")
 
     async def __aexit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        self._server._running -= 1
+        self._slots.running -= 1
         if error is None:
             self._log("info", "OK")
         elif isinstance(error, grpc.aio.AbortError):

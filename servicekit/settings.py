@@ -49,9 +49,11 @@ class KitSettings(BaseSettings):
 
     rpc_timeout_s: float = Field(10.0, gt=0, description="deadline of a gRPC call that this process makes")
     rpc_max_deadline_s: float = Field(30.0, gt=0, description="longest a unary RPC may run on this server")
-    rpc_max_message_bytes: int = Field(4 << 20, gt=0, description="largest gRPC message taken or sent")
-    rpc_max_concurrent: int = Field(
-        1_024, gt=0, description="RPCs served at once; more are RESOURCE_EXHAUSTED"
+    rpc_max_stream_s: float = Field(900.0, gt=0, description="longest a stream of answers may run")
+    rpc_max_message_bytes: int = Field(16 << 20, gt=0, description="largest gRPC message taken or sent")
+    rpc_max_concurrent: int = Field(1_024, gt=0, description="calls served at once; more are RATE_LIMITED")
+    rpc_max_streams: int = Field(
+        1_024, gt=0, description="streams of answers served at once, counted apart from calls"
     )
     drain_s: float = Field(10.0, ge=0, description="time for running RPCs to finish after SIGTERM")
 

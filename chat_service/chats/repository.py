@@ -52,7 +52,9 @@ async def lock_for_change(session: AsyncSession, user_id: str, chat_id: uuid.UUI
     found = await session.execute(
         select(Chat)
         .where(Chat.user_id == user_id, Chat.chat_id == chat_id)
-        .with_for_update()
+        # Not FOR UPDATE: that would stand in the way of the foreign key of an insight that is being saved,
+        # whose job this delete is about to lock.
+        .with_for_update(key_share=True)
         .execution_options(**INCLUDE_DELETED, populate_existing=True)
     )
     chat = _required(found.scalar_one_or_none(), chat_id)

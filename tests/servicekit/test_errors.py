@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 
+from protos.insight.v1 import insight_pb2, insight_pb2_grpc
 from protos.ops.v1 import ops_pb2, ops_pb2_grpc
 from servicekit.context import REQUEST_ID_HEADER, request_id
 from servicekit.errors import (
@@ -73,6 +74,25 @@ class Served:
         with pytest.raises(ServiceError) as caught:
             await self.ask()
         return caught.value
+
+
+class Watching(insight_pb2_grpc.InsightServiceServicer):
+    """A stream that never ends by itself, and a call beside it."""
+
+    async def WatchJob(self, request: Any, context: Any) -> AsyncIterator[insight_pb2.WatchJobResponse]:
+        yield insight_pb2.WatchJobResponse(job=insight_pb2.Job(job_id="watched"))
+        await asyncio.Event().wait()
+
+    async def GetJob(self, request: Any, context: Any) -> insight_pb2.GetJobResponse:
+        return insight_pb2.GetJobResponse(job=insight_pb2.Job(job_id="asked"))
+
+
+def spec_of_watching(settings: KitSettings, servicer: Watching) -> ServerSpec:
+    def register(server: grpc.aio.Server) -> list[str]:
+        insight_pb2_grpc.add_InsightServiceServicer_to_server(servicer, server)
+        return ["insight.v1.InsightService"]
+
+    return ServerSpec("watching", settings, 0, "HOLDFAST_WATCHING_PORT", register, _nothing_to_check)
 
 
 async def _nothing_to_check() -> None:
@@ -205,6 +225,29 @@ async def test_a_call_without_a_deadline_gets_the_servers(served: Served) -> Non
         await served.stub.GetPoolStatus(ops_pb2.GetPoolStatusRequest())
 
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_more_calls_than_may_run_are_rate_limited_and_streams_take_none_of_their_places() -> None:
+    settings = KitSettings(rpc_max_concurrent=1, rpc_max_streams=1, rpc_max_stream_s=0.5)
+    servicer = Watching()  # type: ignore[abstract]  # only two methods are asked
+    server = RunningServer(spec_of_watching(settings, servicer))
+    await server.start()
+    channel = aio_channel(f"127.0.0.1:{server.port}", settings)
+    stub: Any = insight_pb2_grpc.InsightServiceStub(channel)
+    caller = Caller(settings)
+    watch = caller.stream(stub.WatchJob, insight_pb2.WatchJobRequest(), timeout_s=5)
+    assert (await anext(watch)).job.job_id == "watched"
+
+    answer = await caller.call(stub.GetJob, insight_pb2.GetJobRequest())
+    second = caller.stream(stub.WatchJob, insight_pb2.WatchJobRequest(), timeout_s=5)
+
+    assert answer.job.job_id == "asked"
+    with pytest.raises(RateLimited):
+        await anext(second)
+    with pytest.raises(DeadlineExceeded):  # a stream does not run for ever either
+        await anext(watch)
+    await channel.close(None)
+    await server.stop()
 
 
 async def test_the_callers_deadline_is_a_typed_error(served: Served) -> None:
