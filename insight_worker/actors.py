@@ -6,6 +6,7 @@ from dramatiq.errors import Retry
 from dramatiq.threading import Interrupt
 
 from insight_worker.clients import ProcessClients
+from insight_worker.draining import Draining
 from insight_worker.errors import JobNotFound, is_transient
 from insight_worker.registry import load_pipelines
 from insight_worker.runner import JobRunner
@@ -20,16 +21,18 @@ _MIN_BACKOFF_MS = 500
 _MAX_BACKOFF_MS = 30_000
 
 
-def declare(broker: Broker, clients: ProcessClients, settings: WorkerSettings) -> None:
+def declare(broker: Broker, clients: ProcessClients, draining: Draining, settings: WorkerSettings) -> None:
     """Declare the actors on the broker. Raises what `load_pipelines` raises."""
     pipelines = load_pipelines(settings.worker_pipelines)
 
     def run_job(job_id: str) -> None:
         """Do what is left of the job."""
+        draining.refuse_when_begun()
         _run(JobRunner(clients.get(), pipelines, settings), job_id)
 
     def retry_payment(job_id: str) -> None:
         """Pay for a job whose work is done: its claim says so."""
+        draining.refuse_when_begun()
         _run(JobRunner(clients.get(), pipelines, settings), job_id)
 
     for function in (run_job, retry_payment):

@@ -10,6 +10,7 @@ import dramatiq
 from insight_worker import actors
 from insight_worker.broker import make_broker
 from insight_worker.clients import ProcessClients
+from insight_worker.draining import Draining
 from insight_worker.readiness import Readiness
 from insight_worker.settings import WorkerSettings
 from servicekit import logs
@@ -20,9 +21,9 @@ def set_up() -> None:
     settings = WorkerSettings.load()
     logs.configure(settings, "insight_worker")
     _end_with_master()
-    clients = ProcessClients(settings)
-    broker = make_broker(settings, [clients, Readiness(settings)])
-    actors.declare(broker, clients, settings)
+    clients, draining = ProcessClients(settings), Draining()
+    broker = make_broker(settings, draining, [clients, Readiness(settings)])
+    actors.declare(broker, clients, draining, settings)
     dramatiq.set_broker(broker)
 
 

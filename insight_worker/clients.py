@@ -14,6 +14,7 @@ from insight_worker.credits_client import CreditsClient
 from insight_worker.errors import KNOWN
 from insight_worker.jobs_client import JobsClient
 from insight_worker.settings import WorkerSettings
+from insight_worker.stream_channel import stream_channel
 from servicekit.grpc_clients import Caller, sync_channel
 from servicekit.logs import get_logger
 
@@ -22,7 +23,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Clients:
-    """What a job needs of the services, over one channel a service."""
+    """What a job needs of the services, over channels that all its threads share."""
 
     jobs: JobsClient
     chats: ChatsClient
@@ -34,12 +35,13 @@ class Clients:
         """Make the channels; they connect by themselves at the first call. Not before the last fork."""
         chat = sync_channel(settings.chat_target, settings)
         credit = sync_channel(settings.credit_target, settings)
+        streams = stream_channel(settings.chat_target, settings)
         caller = Caller(settings, KNOWN)
         return cls(
             jobs=JobsClient(chat, caller, f"{socket.gethostname()}:{os.getpid()}"),
-            chats=ChatsClient(chat, caller, settings.worker_stream_timeout_s),
+            chats=ChatsClient(streams, caller, settings.worker_stream_timeout_s),
             credits=CreditsClient(credit, caller),
-            channels=(chat, credit),
+            channels=(chat, credit, streams),
         )
 
     def close(self) -> None:

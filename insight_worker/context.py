@@ -57,16 +57,17 @@ class StageContext:
         return self._stream()
 
     def _stream(self) -> Iterator[ChatMessage]:
-        """Go on after the last message where a stream broke off."""
-        position, deadline = 0, self._patience.deadline()
+        """Go on after the last message where a stream broke off; patience begins anew with every batch."""
+        position, deadline = 0, None
         while True:
             try:
                 for batch in self._chats.batches(self._job.user_id, self._job.subject_id, position):
                     self.checkpoint()
                     yield from batch
-                    position, deadline = batch[-1].position, self._patience.deadline()
+                    position, deadline = batch[-1].position, None
                 return
             except ServiceError as error:
                 if not is_transient(error):
                     raise
+                deadline = deadline or self._patience.deadline()
                 self._patience.wait(error, deadline, _PAUSE_S)

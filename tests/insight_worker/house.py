@@ -24,6 +24,7 @@ PRICE = 30
 _START_S = 30.0
 _CALL_S = 10.0
 _STOP_S = 15.0
+_CHUNK_MESSAGES = 5_000
 
 _Answer = TypeVar("_Answer")
 
@@ -226,14 +227,16 @@ def _parts(user_id: str, messages: int) -> Iterator[chat_pb2.ImportChatRequest]:
         user_id=user_id, file_name="WhatsApp Chat with Ben.txt", request_id=str(uuid.uuid4())
     )
     yield chat_pb2.ImportChatRequest(header=header)
-    lines = (_line(n) for n in range(messages))
-    yield chat_pb2.ImportChatRequest(chunk="\n".join(lines).encode())
+    for start in range(0, messages, _CHUNK_MESSAGES):
+        lines = (_line(n) for n in range(start, min(start + _CHUNK_MESSAGES, messages)))
+        yield chat_pb2.ImportChatRequest(chunk="".join(lines).encode())
 
 
 def _line(number: int) -> str:
     """Answer a message as an Android phone exports it; one a minute, so they stand in order."""
-    time = f"{13 + number // 1440 % 15}/01/2024, {number // 60 % 24:02d}:{number % 60:02d}"
-    return f"{time} - {'Ana' if number % 2 else 'Ben'}: message {number}"
+    day, month = 13 + number // 1440 % 15, 1 + number // 21_600 % 12
+    time = f"{day}/{month:02d}/2024, {number // 60 % 24:02d}:{number % 60:02d}"
+    return f"{time} - {'Ana' if number % 2 else 'Ben'}: message {number}\n"
 
 
 def _free_ports(count: int) -> list[int]:

@@ -8,7 +8,7 @@ import insight_worker
 
 _ROOM = Path(insight_worker.__file__).parent
 _EVENT_LOOPS = {"asyncio", "uvloop", "anyio", "trio", "gevent", "grpc.aio"}
-_CHANNELS = {"sync_channel", "insecure_channel", "secure_channel", "connect"}
+_CHANNELS = {"sync_channel", "stream_channel", "insecure_channel", "secure_channel", "connect"}
 
 
 def _sources() -> list[Path]:

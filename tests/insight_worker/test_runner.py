@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import pytest
 from dramatiq.middleware import Shutdown
 from dramatiq.threading import raise_thread_exception
@@ -18,6 +19,7 @@ from insight_worker.runner import JobRunner
 from insight_worker.settings import WorkerSettings
 from protos.credit.v1 import credit_pb2
 from protos.insight.v1 import insight_pb2
+from servicekit.errors import ServiceError, Unavailable
 from servicekit.ids import uuid7
 from tests.eventually import eventually
 from tests.insight_worker.house import PRICE, Customer, House
@@ -275,6 +277,24 @@ def test_an_attempt_that_lost_its_lease_touches_nothing_more(
     assert customer.state(job_id) == "RUNNING"
 
 
+def test_a_job_that_was_tried_too_often_is_released(
+    runner: JobRunner, customer: Customer, clients: Clients, gates: Gates
+) -> None:
+    # Given a job that five workers have left
+    job_id = customer.unlock()
+    for attempt in range(1, 6):
+        assert clients.jobs.claim(job_id).claimed
+        give_up = insight_pb2.HeartbeatRequest(job_id=job_id, attempt=attempt, giving_up=True)
+        clients.jobs.heartbeat(give_up)
+    # When a sixth one gets it
+    runner.run(job_id)
+    # Then it makes nothing and gives the coins back
+    job = customer.wait_for(job_id, "FAILED")
+    assert (job.error.reason, job.failed_count) == ("ATTEMPTS_EXHAUSTED", 3)
+    assert customer.coins() == (100, 0)
+    assert gates.notes("started") == []
+
+
 def test_a_charge_whose_answer_was_lost_is_not_made_twice(
     runner: JobRunner, customer: Customer, clients: Clients
 ) -> None:
@@ -349,6 +369,19 @@ def after_run(runner: JobRunner, job_id: str, condition: Callable[[], bool]) -> 
         return condition()
 
     return look
+
+
+def test_coins_that_went_back_by_themselves_count_as_released(
+    runner: JobRunner, customer: Customer, clients: Clients, gates: Gates
+) -> None:
+    # Given a reservation that has expired, and an insight that cannot be made
+    gates.put("fail", "one")
+    job_id = expired(customer, clients)
+    # When a worker runs the job
+    runner.run(job_id)
+    # Then it has failed as if the coins had been released just now
+    assert customer.wait_for(job_id, "FAILED").error.reason == "NOT_ENOUGH_MESSAGES"
+    assert customer.coins() == (100, 0)
 
 
 def paid(runner: JobRunner, customer: Customer, job_id: str) -> Callable[[], bool]:
@@ -434,3 +467,45 @@ def test_a_job_survives_a_restart_of_chat_service(
     # Then the same attempt goes on
     assert customer.wait_for(job_id, "COMPLETED").attempt == 1
     assert gates.notes("done") == [READ, *_ALL]
+
+
+def test_a_stream_of_messages_that_breaks_off_goes_on_where_it_was(
+    runner: JobRunner, gates: Gates, house: House
+) -> None:
+    # Given a job that has begun to read more messages than fit between two processes
+    customer = house.customer(messages=100_000)
+    job_id = customer.unlock()
+    with held(runner, gates, job_id, READ) as running:
+        # When chat_service is killed and comes back
+        house.chat.child.kill()
+        house.chat.start()
+        gates.lift("hold", READ)
+        running.end()
+    # Then every message was read, and none twice
+    assert customer.wait_for(job_id, "COMPLETED").attempt == 1
+    assert customer.insights()["one"].data["count"] == 100_000
+
+
+def test_a_stream_whose_server_dies_before_it_begins_does_not_hang(
+    clients: Clients, customer: Customer, house: House
+) -> None:
+    # Given a chat_service that takes calls and answers none
+    process = psutil.Process(house.chat.child.pid)
+    process.suspend()
+    stream = clients.chats.batches(customer.user_id, customer.chat_id, 0)
+    opened: Future[object] = Future()
+
+    def read() -> None:
+        try:
+            opened.set_result(next(stream))
+        except ServiceError as error:
+            opened.set_result(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    # When it dies
+    with pytest.raises(TimeoutError):
+        opened.result(0.5)
+    house.chat.child.kill()
+    # Then the stream ends
+    assert isinstance(opened.result(10), Unavailable)
+    house.chat.start()
