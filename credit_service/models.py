@@ -1,13 +1,24 @@
 """The tables. Their CHECKs and UNIQUEs hold the invariants even against a bug in the ledger.
 
-Triggers stand in the first migration: `transactions` can only be added to, and a reservation that has left
-RESERVED never changes.
+Triggers stand in the first migration: `transactions` and `requests` can only be added to, accounts and
+reservations are never deleted, a closed account stays closed, a reservation keeps its terms, expires only
+when its time has run out, and never changes once it has left RESERVED.
 """
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -58,6 +69,8 @@ class ReservationRow(Base):
     __tablename__ = "reservations"
     __table_args__ = (
         UniqueConstraint("user_id", "number", name="reservations_user_id_number_key"),
+        # What a transaction's foreign key names: a reservation of the same user.
+        UniqueConstraint("reservation_id", "user_id", name="reservations_reservation_id_user_id_key"),
         CheckConstraint("number >= 1", name="reservations_number"),
         CheckConstraint("amount BETWEEN 1 AND 1000000000000", name="reservations_amount"),
         CheckConstraint(f"state IN ({_STATES})", name="reservations_state"),
@@ -73,6 +86,10 @@ class ReservationRow(Base):
         ),
         CheckConstraint(
             "state <> 'EXPIRED' OR settle_time = expire_time", name="reservations_expired_when_due"
+        ),
+        CheckConstraint(
+            "state NOT IN ('CHARGED', 'RELEASED') OR settle_time < expire_time",
+            name="reservations_settled_in_time",
         ),
         CheckConstraint("state = 'RELEASED' OR release_reason = ''", name="reservations_release_reason"),
         # What the sweeper looks for, and what an operation has to expire before it does anything else.
@@ -97,7 +114,10 @@ class ReservationRow(Base):
     description: Mapped[str]
     # The declarative base takes the name `metadata` for itself.
     extra: Mapped[dict[str, str]] = mapped_column("metadata")
-    transaction_id: Mapped[UUID | None]
+    # The two tables name each other, so one of the keys is added when both are there.
+    transaction_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("transactions.transaction_id", name="reservations_transaction_id_fkey", use_alter=True)
+    )
 
 
 class TransactionRow(Base):
@@ -110,7 +130,23 @@ class TransactionRow(Base):
         UniqueConstraint("reservation_id", name="transactions_reservation_id_key"),
         CheckConstraint("number >= 1", name="transactions_number"),
         CheckConstraint(f"type IN ({_TYPES})", name="transactions_type"),
-        CheckConstraint("amount <> 0", name="transactions_amount"),
+        CheckConstraint(
+            "amount <> 0 AND amount BETWEEN -1000000000000 AND 1000000000000", name="transactions_amount"
+        ),
+        # REFUND and ADJUSTMENT go both ways.
+        CheckConstraint(
+            "CASE WHEN type IN ('PURCHASE', 'BONUS') THEN amount > 0"
+            " WHEN type IN ('INSIGHT_UNLOCK', 'CHARGEBACK') THEN amount < 0 ELSE true END",
+            name="transactions_sign",
+        ),
+        CheckConstraint(
+            "(type = 'INSIGHT_UNLOCK') = (reservation_id IS NOT NULL)", name="transactions_reservation_id"
+        ),
+        ForeignKeyConstraint(
+            ["reservation_id", "user_id"],
+            ["reservations.reservation_id", "reservations.user_id"],
+            name="transactions_reservation_id_fkey",
+        ),
         CheckConstraint("balance_after >= 0", name="transactions_balance_after"),
     )
 
@@ -124,9 +160,7 @@ class TransactionRow(Base):
     balance_after: Mapped[int]
     create_time: Mapped[datetime]
     description: Mapped[str]
-    reservation_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("reservations.reservation_id", name="transactions_reservation_id_fkey")
-    )
+    reservation_id: Mapped[UUID | None]
     reference_type: Mapped[str]
     reference_id: Mapped[str]
     extra: Mapped[dict[str, str]] = mapped_column("metadata")

@@ -20,6 +20,7 @@ class Rows:
 
     def __init__(self, client: Client) -> None:
         client.grant(100)
+        client.grant(100, "ben")
         self.held = client.reserved(10)
         self.charged = client.reserved(10)
         self.released = client.reserved(10)
@@ -32,12 +33,14 @@ def rows(running: Server, plain_sql: Database) -> Rows:
     """The rows that every test here tries to harm; none may succeed."""
     plain_sql.empty()
     with Client(running.target) as client:
+        client.grant(1, "zoe")
+        plain_sql.run("UPDATE accounts SET close_time = now() WHERE user_id = 'zoe'")
         return Rows(client)
 
 
 _NEW_RESERVATION = (
     "INSERT INTO reservations SELECT gen_random_uuid(), user_id, {number}, {amount}, '{state}',"
-    " expire_time, create_time, {charged}, {settled}, '{reason}', '', '', '', '{{{{}}}}', {transaction}"
+    " {expires}, create_time, {charged}, {settled}, '{reason}', '', '', '', '{{{{}}}}', {transaction}"
     " FROM reservations WHERE reservation_id = '{{held}}'"
 )
 
@@ -48,6 +51,7 @@ def new_reservation(**changes: object) -> str:
         "number": 9,
         "amount": 1,
         "state": "RESERVED",
+        "expires": "expire_time",
         "charged": 0,
         "settled": "NULL",
         "reason": "",
@@ -133,7 +137,7 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
     "an expiry at another time": (
         CHECK,
         "reservations_expired_when_due",
-        new_reservation(state="EXPIRED", settled="now()"),
+        new_reservation(state="EXPIRED", expires="create_time", settled="now()"),
     ),
     "a reason for no release": (CHECK, "reservations_release_reason", new_reservation(reason="x")),
     "a reservation of nobody": (
@@ -141,7 +145,54 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
         "reservations_user_id_fkey",
         new_reservation().replace("user_id,", "'nobody',", 1),
     ),
-    "a transaction of nothing": (CHECK, "transactions_amount", new_transaction(amount=0)),
+    "a charge after the expiry": (
+        CHECK,
+        "reservations_settled_in_time",
+        "UPDATE reservations SET state = 'CHARGED', settle_time = expire_time"
+        " WHERE reservation_id = '{held}'",
+    ),
+    "a release after the expiry": (
+        CHECK,
+        "reservations_settled_in_time",
+        "UPDATE reservations SET state = 'RELEASED', settle_time = expire_time + interval '1 s'"
+        " WHERE reservation_id = '{held}'",
+    ),
+    "a charge by a transaction that is not there": (
+        FOREIGN_KEY,
+        "reservations_transaction_id_fkey",
+        "UPDATE reservations SET state = 'CHARGED', settle_time = now(), charged_amount = 10,"
+        " transaction_id = gen_random_uuid() WHERE reservation_id = '{held}'",
+    ),
+    "a charge of another user's reservation": (
+        FOREIGN_KEY,
+        "transactions_reservation_id_fkey",
+        new_transaction(user="ben", type="INSIGHT_UNLOCK", amount=-1, reservation="'{held}'"),
+    ),
+    "a charge without a reservation": (
+        CHECK,
+        "transactions_reservation_id",
+        new_transaction(type="INSIGHT_UNLOCK", amount=-1),
+    ),
+    "a present with a reservation": (
+        CHECK,
+        "transactions_reservation_id",
+        new_transaction(reservation="'{held}'"),
+    ),
+    "a purchase that takes coins": (CHECK, "transactions_sign", new_transaction(type="PURCHASE", amount=-1)),
+    "a present that takes coins": (CHECK, "transactions_sign", new_transaction(amount=-1)),
+    "a chargeback that gives coins": (CHECK, "transactions_sign", new_transaction(type="CHARGEBACK")),
+    "a charge that gives coins": (
+        CHECK,
+        "transactions_sign",
+        new_transaction(type="INSIGHT_UNLOCK", reservation="'{held}'"),
+    ),
+    "more coins at once than may move": (CHECK, "transactions_amount", new_transaction(amount=10**12 + 1)),
+    "fewer coins at once than may move": (
+        CHECK,
+        "transactions_amount",
+        new_transaction(type="REFUND", amount=-(10**12) - 1),
+    ),
+    "a transaction of nothing": (CHECK, "transactions_amount", new_transaction(type="REFUND", amount=0)),
     "a transaction into debt": (CHECK, "transactions_balance_after", new_transaction(balance=-1)),
     "an unknown type": (CHECK, "transactions_type", new_transaction(type="GIFT")),
     "a transaction's number twice": (UNIQUE, "transactions_user_id_number_key", new_transaction(number=1)),
@@ -149,12 +200,12 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
     "a second charge of one reservation": (
         UNIQUE,
         "transactions_reservation_id_key",
-        new_transaction(reservation="'{charged}'"),
+        new_transaction(type="INSIGHT_UNLOCK", amount=-1, reservation="'{charged}'"),
     ),
     "a charge of no reservation": (
         FOREIGN_KEY,
         "transactions_reservation_id_fkey",
-        new_transaction(reservation="gen_random_uuid()"),
+        new_transaction(type="INSIGHT_UNLOCK", amount=-1, reservation="gen_random_uuid()"),
     ),
     "a transaction of nobody": (FOREIGN_KEY, "transactions_user_id_fkey", new_transaction(user="nobody")),
     "a request id twice in one account": (
@@ -171,10 +222,29 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
 }
 
 REFUSED: dict[str, str] = {
+    "deleting a reservation": "DELETE FROM reservations WHERE reservation_id = '{held}'",
+    "emptying the reservations": "TRUNCATE reservations CASCADE",
+    "deleting an account": "DELETE FROM accounts WHERE user_id = 'ana'",
+    "deleting a request": "DELETE FROM requests",
+    "changing a request": "UPDATE requests SET sent = '{{}}'",
+    "emptying the requests": "TRUNCATE requests",
+    "opening a closed account": "UPDATE accounts SET close_time = NULL WHERE user_id = 'zoe'",
+    "expiring before the time has run out": (
+        "UPDATE reservations SET state = 'EXPIRED', settle_time = expire_time WHERE reservation_id = '{held}'"
+    ),
+    "making what expires later": new_reservation(state="EXPIRED", settled="expire_time"),
+    "another kind of reference": (
+        "UPDATE reservations SET reference_type = 'x' WHERE reservation_id = '{held}'"
+    ),
+    "another reference": "UPDATE reservations SET reference_id = 'x' WHERE reservation_id = '{held}'",
+    "other words": "UPDATE reservations SET description = 'x' WHERE reservation_id = '{held}'",
+    "other metadata": (
+        "UPDATE reservations SET metadata = jsonb_build_object('k', 'v') WHERE reservation_id = '{held}'"
+    ),
     "changing a transaction": "UPDATE transactions SET amount = 5",
     "changing a transaction's words": "UPDATE transactions SET description = 'x' WHERE amount < 0",
     "deleting a transaction": "DELETE FROM transactions",
-    "emptying the transactions": "TRUNCATE transactions",
+    "emptying the transactions": "TRUNCATE transactions CASCADE",
     "emptying them along with others": "TRUNCATE accounts CASCADE",
     "reopening a charged reservation": (
         "UPDATE reservations SET state = 'RESERVED', settle_time = NULL, charged_amount = 0,"
@@ -227,7 +297,8 @@ def test_the_templates_of_these_tests_are_right_without_their_change(rows: Rows,
     with plain_sql.held() as undone:
         undone.run(new_reservation().format(**vars(rows)))
         undone.run(new_transaction().format(**vars(rows)))
-        undone.run(new_transaction(number=10, reservation="'{held}'").format(**vars(rows)))
+        charge = new_transaction(number=10, type="INSIGHT_UNLOCK", amount=-1, reservation="'{held}'")
+        undone.run(charge.format(**vars(rows)))
 
 
 def test_an_open_reservation_may_be_extended_and_settled_by_hand(rows: Rows, plain_sql: Database) -> None:

@@ -38,6 +38,7 @@ CREATE TABLE reservations (
     transaction_id uuid,
     CONSTRAINT reservations_user_id_fkey FOREIGN KEY (user_id) REFERENCES accounts (user_id),
     CONSTRAINT reservations_user_id_number_key UNIQUE (user_id, number),
+    CONSTRAINT reservations_reservation_id_user_id_key UNIQUE (reservation_id, user_id),
     CONSTRAINT reservations_number CHECK (number >= 1),
     CONSTRAINT reservations_amount CHECK (amount BETWEEN 1 AND 1000000000000),
     CONSTRAINT reservations_state
@@ -47,6 +48,8 @@ CREATE TABLE reservations (
     CONSTRAINT reservations_transaction_id CHECK ((transaction_id IS NOT NULL) = (charged_amount > 0)),
     CONSTRAINT reservations_settle_time CHECK ((settle_time IS NULL) = (state IN ('RESERVED', 'REFUSED'))),
     CONSTRAINT reservations_expired_when_due CHECK (state <> 'EXPIRED' OR settle_time = expire_time),
+    CONSTRAINT reservations_settled_in_time
+        CHECK (state NOT IN ('CHARGED', 'RELEASED') OR settle_time < expire_time),
     CONSTRAINT reservations_release_reason CHECK (state = 'RELEASED' OR release_reason = '')
 );
 CREATE INDEX reservations_due ON reservations (expire_time) WHERE state = 'RESERVED';
@@ -67,16 +70,27 @@ CREATE TABLE transactions (
     metadata jsonb NOT NULL,
     CONSTRAINT transactions_user_id_fkey FOREIGN KEY (user_id) REFERENCES accounts (user_id),
     CONSTRAINT transactions_reservation_id_fkey
-        FOREIGN KEY (reservation_id) REFERENCES reservations (reservation_id),
+        FOREIGN KEY (reservation_id, user_id) REFERENCES reservations (reservation_id, user_id),
     CONSTRAINT transactions_user_id_number_key UNIQUE (user_id, number),
     CONSTRAINT transactions_reservation_id_key UNIQUE (reservation_id),
     CONSTRAINT transactions_number CHECK (number >= 1),
     CONSTRAINT transactions_type CHECK (
         type IN ('PURCHASE', 'INSIGHT_UNLOCK', 'REFUND', 'BONUS', 'ADJUSTMENT', 'CHARGEBACK')
     ),
-    CONSTRAINT transactions_amount CHECK (amount <> 0),
+    CONSTRAINT transactions_amount CHECK (amount <> 0 AND amount BETWEEN -1000000000000 AND 1000000000000),
+    CONSTRAINT transactions_sign CHECK (
+        CASE
+            WHEN type IN ('PURCHASE', 'BONUS') THEN amount > 0
+            WHEN type IN ('INSIGHT_UNLOCK', 'CHARGEBACK') THEN amount < 0
+            ELSE true
+        END
+    ),
+    CONSTRAINT transactions_reservation_id
+        CHECK ((type = 'INSIGHT_UNLOCK') = (reservation_id IS NOT NULL)),
     CONSTRAINT transactions_balance_after CHECK (balance_after >= 0)
 );
+ALTER TABLE reservations ADD CONSTRAINT reservations_transaction_id_fkey
+    FOREIGN KEY (transaction_id) REFERENCES transactions (transaction_id);
 
 CREATE TABLE requests (
     user_id text COLLATE "C" NOT NULL,
@@ -114,6 +128,23 @@ $$;
 CREATE TRIGGER transactions_are_only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON transactions
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('transactions are only ever added');
 
+CREATE TRIGGER requests_are_only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON requests
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('what was answered stays answered');
+
+CREATE TRIGGER reservations_stay BEFORE DELETE OR TRUNCATE ON reservations
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('reservations are never deleted');
+
+CREATE TRIGGER accounts_stay BEFORE DELETE OR TRUNCATE ON accounts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('accounts are closed, never deleted');
+
+CREATE TRIGGER accounts_stay_closed BEFORE UPDATE ON accounts FOR EACH ROW
+    WHEN (OLD.close_time IS NOT NULL AND NEW.close_time IS NULL)
+    EXECUTE FUNCTION refuse_change('a closed account is never opened again');
+
+CREATE TRIGGER reservations_expire_when_due BEFORE INSERT OR UPDATE ON reservations FOR EACH ROW
+    WHEN (NEW.state = 'EXPIRED' AND NEW.expire_time > clock_timestamp())
+    EXECUTE FUNCTION refuse_change('its time has not run out');
+
 CREATE TRIGGER reservations_settle_once BEFORE UPDATE ON reservations FOR EACH ROW
     WHEN (OLD.state <> 'RESERVED')
     EXECUTE FUNCTION refuse_change('a reservation that has left RESERVED never changes');
@@ -122,10 +153,12 @@ CREATE TRIGGER reservations_keep_their_terms BEFORE UPDATE ON reservations FOR E
     WHEN (
         (NEW.reservation_id, NEW.user_id, NEW.number, NEW.amount, NEW.create_time)
             IS DISTINCT FROM (OLD.reservation_id, OLD.user_id, OLD.number, OLD.amount, OLD.create_time)
+        OR (NEW.reference_type, NEW.reference_id, NEW.description, NEW.metadata)
+            IS DISTINCT FROM (OLD.reference_type, OLD.reference_id, OLD.description, OLD.metadata)
         OR NEW.state = 'REFUSED'
         OR NEW.expire_time < OLD.expire_time
     )
-    EXECUTE FUNCTION refuse_change('what was reserved, by whom and when stays, and no expiry is shortened');
+    EXECUTE FUNCTION refuse_change('what was reserved stays as it was, and no expiry is shortened');
 """
 
 
