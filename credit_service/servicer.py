@@ -8,7 +8,7 @@ from credit_service.ledger import Charged, Extended, Granted, Released, Reserved
 from credit_service.repository import Repository
 from credit_service.service import LedgerService
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
-from servicekit.pages import PageTokens
+from servicekit.pages import PageTokens, cut_page
 from servicekit.validation import user_id_field, uuid_field
 
 
@@ -91,10 +91,10 @@ class CreditServicer(credit_pb2_grpc.CreditServiceServicer):
         page = requests.reservations_page(request)
         before = self._before("reservations", request.page_token, page.query())
         rows = await self._repository.reservations(page.user_id, page.states, before, page.size + 1)
-        shown = rows[: page.size]
+        shown, more = cut_page(rows, page.size, messages.reservation)
+        after = rows[len(shown) - 1].number if more else None
         return credit_pb2.ListReservationsResponse(
-            reservations=[messages.reservation(row) for row in shown],
-            next_page_token=self._next("reservations", [row.number for row in rows], page.size, page.query()),
+            reservations=shown, next_page_token=self._next("reservations", after, page.query())
         )
 
     async def ListTransactions(  # noqa: N802
@@ -104,16 +104,16 @@ class CreditServicer(credit_pb2_grpc.CreditServiceServicer):
         page = requests.transactions_page(request)
         before = self._before("transactions", request.page_token, page.query())
         rows = await self._repository.transactions(page.user_id, page.wanted, before, page.size + 1)
-        shown = rows[: page.size]
+        shown, more = cut_page(rows, page.size, messages.transaction)
+        after = rows[len(shown) - 1].number if more else None
         return credit_pb2.ListTransactionsResponse(
-            transactions=[messages.transaction(row) for row in shown],
-            next_page_token=self._next("transactions", [row.number for row in rows], page.size, page.query()),
+            transactions=shown, next_page_token=self._next("transactions", after, page.query())
         )
 
     def _before(self, kind: str, token: str, query: Mapping[str, object]) -> int | None:
         """Answer the number of the last row on the page before; None asks for the first page."""
         return int(self._tokens.decode(token, kind, query)[0]) if token else None
 
-    def _next(self, kind: str, numbers: list[int], size: int, query: Mapping[str, object]) -> str:
-        """Answer the token of the next page; empty when one row more than the page was not there."""
-        return self._tokens.encode(kind, [numbers[size - 1]], query) if len(numbers) > size else ""
+    def _next(self, kind: str, after: int | None, query: Mapping[str, object]) -> str:
+        """Answer the token of the page after the row of this number; None was the last page."""
+        return "" if after is None else self._tokens.encode(kind, [after], query)

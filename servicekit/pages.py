@@ -4,14 +4,22 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from servicekit.errors import InvalidField
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1_000
+#: Messages of one page together, unless one alone is larger. Well below the 4 MiB of a gRPC message.
+PAGE_BYTES = 1 << 20
 _MAX_TOKEN_CHARS = 2_048
 _MAC_BYTES = 16
+
+_Row = TypeVar("_Row")
+_Proto = TypeVar("_Proto", bound=Message)
 
 
 def page_size(value: int) -> int:
@@ -19,6 +27,23 @@ def page_size(value: int) -> int:
     if value < 0:
         raise InvalidField("page_size", f"must not be negative, got {value}")
     return min(value or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def cut_page(rows: Sequence[_Row], size: int, convert: Callable[[_Row], _Proto]) -> tuple[list[_Proto], bool]:
+    """Answer the messages of a page, and whether there are more after it.
+
+    `rows` has one more than `size` where the store has more. A page of large rows ends before it
+    passes `PAGE_BYTES`, but never without a row.
+    """
+    page: list[_Proto] = []
+    left = PAGE_BYTES
+    for row in rows[:size]:
+        message = convert(row)
+        left -= message.ByteSize()
+        if page and left < 0:
+            break
+        page.append(message)
+    return page, len(rows) > len(page)
 
 
 class PageTokens:

@@ -1,4 +1,4 @@
-"""How many rows go into one answer: as many as were asked for, and no more than a message may hold."""
+"""How many rows go into one answer of a stream: no more than a message may hold."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -26,14 +26,3 @@ def answers(rows: Sequence[_Row], convert: Callable[[_Row], _Proto]) -> Iterator
             group, size = [], 0
     if group:
         yield group
-
-
-def first_answer(
-    rows: Sequence[_Row], limit: int, convert: Callable[[_Row], _Proto]
-) -> tuple[list[_Proto], bool]:
-    """Answer the rows of a page, and whether there are more after it.
-
-    `rows` has one more than `limit` where the store has more. A page of large rows is shorter than asked for.
-    """
-    group = next(answers(rows[:limit], convert), [])
-    return group, len(rows) > len(group)

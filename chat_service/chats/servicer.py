@@ -7,11 +7,11 @@ from typing import Any
 
 from chat_service.chats.message_repository import MessageFilter
 from chat_service.chats.messages import chat_message, message_message
-from chat_service.chats.pages import answers, first_answer
+from chat_service.chats.pages import answers
 from chat_service.chats.service import ChatService
 from chat_service.imports.servicer import ImportServicer
 from protos.chat.v1 import chat_pb2, chat_pb2_grpc
-from servicekit.pages import PageTokens, page_size
+from servicekit.pages import PageTokens, cut_page, page_size
 from servicekit.validation import int_field, text_field, user_id_field, uuid_field
 
 _MAX_QUERY_CHARS = 256
@@ -49,7 +49,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         user_id, limit = user_id_field(request.user_id), page_size(request.page_size)
         after = self._after_chat(request.page_token, user_id)
         rows = await self._service.list_page(user_id, after, limit + 1)
-        chats, more = first_answer(rows, limit, chat_message)
+        chats, more = cut_page(rows, limit, chat_message)
         token = ""
         if more:
             last = rows[len(chats) - 1]
@@ -75,7 +75,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         rows = await self._service.list_messages(
             user_id, chat_id, position=position, limit=limit + 1, wanted=wanted
         )
-        messages, more = first_answer(rows, limit, message_message)
+        messages, more = cut_page(rows, limit, message_message)
         token = self._pages.encode("messages", [messages[-1].position], query) if more else ""
         return chat_pb2.ListMessagesResponse(messages=messages, next_page_token=token)
 

@@ -96,6 +96,36 @@ def test_fifty_rows_are_a_page_unless_told_and_a_thousand_at_most(client: Client
         assert len(answer.reservations) == given
 
 
+def test_a_page_of_the_largest_rows_fits_into_a_message_and_none_is_lost(
+    client: Client, database: Database
+) -> None:
+    # Given reservations and charges as large as they can be
+    client.grant(100)
+    metadata = {"😀" * 62 + f"{number:02}": "😀" * 512 for number in range(32)}
+    for _ in range(2):
+        made = client.reserve(1, metadata=metadata, description="😀" * 1_024).reservation
+        client.charge(made.reservation_id)
+    # When there are 40 of each
+    database.run(
+        """
+        INSERT INTO reservations SELECT gen_random_uuid(), user_id, number + 2 * n, amount, 'RELEASED',
+            expire_time, create_time, 0, create_time, repeat('😀', 1024), '', '', description, metadata, NULL
+        FROM reservations, generate_series(1, 19) AS n
+        """
+    )
+    database.run("UPDATE accounts SET reservation_count = 40")
+    # Then their pages are short, none is empty, and together they have every row
+    for method in LISTS:
+        listed = list(pages(client, method, page_size=1_000))
+        assert all(sum(row.ByteSize() for row in page) <= 1 << 20 for page in listed)
+        amounts = [row.amount for page in listed for row in page]
+        assert amounts == ([1] * 40 if method == "ListReservations" else [-1, -1, 100])
+    reservations = list(pages(client, "ListReservations", page_size=1_000))
+    assert len(reservations) > 1
+    assert len({row.reservation_id for page in reservations for row in page}) == 40
+    assert all(len(page) == len(reservations[0]) for page in reservations[:-1])
+
+
 def test_the_state_filter_knows_the_state_of_now(client: Client, database: Database) -> None:
     client.grant(100)
     ids = {name: client.reserved(1) for name in ("held", "charged", "released", "swept", "due")}

@@ -3,11 +3,12 @@
 import base64
 
 import pytest
+from google.protobuf.wrappers_pb2 import BytesValue
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.errors import InvalidField
-from servicekit.pages import PageTokens, page_size
+from servicekit.pages import PAGE_BYTES, PageTokens, cut_page, page_size
 
 TOKENS = PageTokens("secret")
 QUERY = {"user_id": "alice", "types": [1, 2]}
@@ -52,3 +53,27 @@ def test_an_altered_token_is_refused() -> None:
     raw[-2] ^= 1
     with pytest.raises(InvalidField):
         TOKENS.decode(base64.urlsafe_b64encode(bytes(raw)).decode(), "rows", QUERY)
+
+
+def cut(sizes: list[int], size: int) -> tuple[int, bool]:
+    """Cut a page of rows of about so many bytes, and answer how many are on it and whether more follow."""
+    page, more = cut_page(sizes, size, lambda length: BytesValue(value=bytes(length)))
+    return len(page), more
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "page"),
+    [
+        ([], 5, (0, False)),
+        ([9] * 5, 5, (5, False)),
+        ([9] * 6, 5, (5, True)),
+        ([PAGE_BYTES // 2 - 9] * 2, 5, (2, False)),
+        ([PAGE_BYTES // 2] * 2, 5, (1, True)),
+        ([PAGE_BYTES * 3, 9], 5, (1, True)),
+        ([9, PAGE_BYTES * 3], 5, (1, True)),
+    ],
+)
+def test_a_page_ends_before_it_is_too_large_but_never_empty(
+    rows: list[int], size: int, page: tuple[int, bool]
+) -> None:
+    assert cut(rows, size) == page
