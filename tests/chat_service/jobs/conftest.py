@@ -29,6 +29,8 @@ def job_settings(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit
         job_poll_s=0.05,
         job_watch_poll_s=0.05,
         job_queue_max_backoff_s=0.2,
+        # A busy machine must not look like a credit_service that is away.
+        job_credit_timeout_s=20.0,
         drain_s=1.0,
         log_level="warning",
     )
