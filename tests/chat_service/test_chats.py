@@ -22,6 +22,8 @@ LIVE_ONLY: dict[str, Read] = {
     "StreamMessages": lambda client, user_id, chat_id: client.all_messages(user_id, chat_id),
     "RenameChat": lambda client, user_id, chat_id: rename(client, user_id, chat_id, "Other"),
 }
+SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
 ALL_RPCS: dict[str, Read] = {
     **LIVE_ONLY,
     "DeleteChat": lambda client, user_id, chat_id: client.delete(user_id, chat_id),
@@ -74,11 +76,11 @@ def test_an_unknown_chat_is_not_found(client: ChatClient, user_id: str, rpc: str
 @pytest.mark.parametrize(
     ("user_id", "chat_id", "wrong"),
     [
-        ("", str(uuid.uuid4()), "user_id"),
-        ("x" * 129, str(uuid.uuid4()), "user_id"),
+        ("", SOME_ID, "user_id"),
+        ("x" * 129, SOME_ID, "user_id"),
         ("anna", "", "chat_id"),
         ("anna", "not-a-uuid", "chat_id"),
-        ("anna", "{" + str(uuid.uuid4())[:34] + "}", "chat_id"),
+        ("anna", "{" + SOME_ID[:34] + "}", "chat_id"),
     ],
 )
 def test_malformed_ids_are_refused_by_every_rpc(
