@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.audit import log_events
 from credit_service.ops_servicer import OpsServicer
+from credit_service.owners import Owners
 from credit_service.packages import PackageRepository
 from credit_service.payment_servicer import PaymentServicer
 from credit_service.repository import Repository
@@ -16,6 +17,7 @@ from credit_service.servicer import CreditServicer
 from credit_service.settings import CreditSettings
 from credit_service.store import Store
 from credit_service.sweeper import Sweeper
+from credit_service.turns import Turns
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
 from protos.ops.v1 import ops_pb2, ops_pb2_grpc
 from protos.payment.v1 import payment_pb2, payment_pb2_grpc
@@ -64,9 +66,10 @@ def _register(
     sessions: Sessions,
     store: Store,
 ) -> Sequence[str]:
-    credit = CreditServicer(
-        LedgerService(store), Repository(sessions), PageTokens(settings.page_token_secret)
-    )
+    turns = Turns()
+    repository = Repository(sessions, turns)
+    ledger = LedgerService(store, Owners(repository), turns)
+    credit = CreditServicer(ledger, repository, PageTokens(settings.page_token_secret))
     credit_pb2_grpc.add_CreditServiceServicer_to_server(credit, server)
     payment = PaymentServicer(PackageRepository(sessions))
     payment_pb2_grpc.add_PaymentServiceServicer_to_server(payment, server)

@@ -14,6 +14,7 @@ from credit_service.repository import Repository
 from credit_service.settings import CreditSettings
 from credit_service.store import Store
 from credit_service.sweeper import Sweeper
+from credit_service.turns import Turns
 from protos.credit.v1 import credit_pb2
 from servicekit.database import Sessions, async_engine, session_factory
 from tests.credit_service.client import Client, at_once, new_id, refused
@@ -98,11 +99,51 @@ async def test_a_read_at_the_exact_instant_of_expiry_sees_it_expired(
     client.grant(100)
     made = client.reserve(10).reservation
     instant = made.expire_time.ToDatetime(tzinfo=UTC) - early
-    then = Repository(sweep.sessions, now=literal(instant, DateTime(timezone=True)))
+    then = Repository(sweep.sessions, Turns(), now=literal(instant, DateTime(timezone=True)))
     state = ReservationState.RESERVED if held else ReservationState.EXPIRED
     assert (await then.account("ana")).reserved == held
     assert (await then.reservation(UUID(made.reservation_id))).state is state
     assert [row.state for row in await then.reservations("ana", {state}, None, 10)] == [state]
+
+
+def test_a_read_past_the_expiry_waits_for_a_charge_that_came_in_time(
+    client: Client, database: Database
+) -> None:
+    """The charge read the clock before the expiry and commits after it: no read may have said EXPIRED."""
+    client.grant(100)
+    reservation = client.reserve(10, ttl_s=1).reservation
+    request_id = new_id()
+    charged: list[credit_pb2.Reservation] = []
+    reads: list[Callable[[], object]] = [
+        partial(client.reservation, reservation.reservation_id),
+        client.coins,
+        lambda: client.call("ListReservations", user_id="ana", states=[EXPIRED]).reservations,
+    ]
+    with database.held() as other:
+        # Given a charge that has decided, and waits for another hand with its request id
+        other.run("INSERT INTO requests VALUES ('ana', %s, 'GRANT', '{}', now())", request_id)
+
+        def charge() -> None:
+            answer = client.charge(reservation.reservation_id, request_id=request_id)
+            charged.append(answer.reservation)
+
+        def commit() -> None:
+            try:
+                eventually(lambda: database.waiting_for_locks() >= 3)
+            finally:
+                other.rollback()
+
+        def read() -> None:
+            eventually(database.waiting_for_locks)
+            eventually(lambda: database.one("SELECT expire_time < clock_timestamp() FROM reservations"))
+            # When it is read after its expiry, then the reads wait for the charge
+            seen.extend(at_once([*reads, commit]))
+
+        seen: list[object] = []
+        at_once([charge, read])
+    # And all that is ever said is that it was charged
+    assert seen[:3] == [charged[0], (90, 0, 90), []]
+    assert client.reservation(reservation.reservation_id) == charged[0]
 
 
 def test_expired_coins_are_available_to_the_next_reserve(client: Client, database: Database) -> None:
