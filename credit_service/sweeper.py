@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 
-from credit_service.store import Store
-from servicekit.errors import ServiceError
+from credit_service.store import Store, Swept
+from servicekit.errors import DatabaseUnavailable, ServiceError
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
@@ -33,11 +34,36 @@ class Sweeper:
                 log.warning("sweep_failed", reason=error.reason)
 
     async def sweep(self) -> int:
-        """Expire what is due now and answer how many reservations that were."""
+        """Expire what is due now and answer how many reservations that were.
+
+        An account that is held by somebody else, or that cannot be written, is left for the next sweep, so
+        that what is due in it hides nothing that is due in others.
+        """
         total = 0
+        left: set[str] = set()
         for _ in range(_MAX_BATCHES):
-            expired = await self._store.expire_due(self._batch)
-            total += expired
-            if expired < self._batch:
+            user_ids = await self._store.due_accounts(self._batch, but=left)
+            if not user_ids:
                 break
+            swept = await self._expire(user_ids)
+            total += swept.expired
+            left.update(set(user_ids).difference(swept.user_ids))
         return total
+
+    async def _expire(self, user_ids: Sequence[str]) -> Swept:
+        try:
+            return await self._store.expire_due(user_ids, self._batch)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # whatever is wrong with one account, the others go on
+            if len(user_ids) > 1:
+                return await self._one_by_one(user_ids)
+            log.error("sweep_left_account", user_id=user_ids[0], exc_info=error)
+            return Swept(0, ())
+
+    async def _one_by_one(self, user_ids: Sequence[str]) -> Swept:
+        """Find the account that spoils the batch: it fails alone."""
+        swept = [await self._expire([user_id]) for user_id in user_ids]
+        return Swept(
+            sum(one.expired for one in swept), [user_id for one in swept for user_id in one.user_ids]
+        )

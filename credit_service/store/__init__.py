@@ -1,5 +1,5 @@
 """The ledger in PostgreSQL: lock in a fixed order, read, let the core decide, write set-wise, commit."""
 
-from credit_service.store.store import Store
+from credit_service.store.store import Store, Swept
 
-__all__ = ["Store"]
+__all__ = ["Store", "Swept"]

@@ -5,7 +5,7 @@ rules look at is read by later statements. Every lock is taken in key order, acc
 so that no two transactions wait for each other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -39,16 +39,18 @@ _LOCK = text("""
     SELECT user_id, reservation_id FROM locked_reservations
 """)
 
-_LOCK_DUE = text("""
-    SELECT user_id FROM accounts
-    WHERE user_id = ANY (ARRAY(
-        SELECT user_id FROM (
-            SELECT user_id FROM reservations
-            WHERE state = 'RESERVED' AND expire_time <= statement_timestamp()
-            ORDER BY expire_time
-            LIMIT :row_limit
-        ) AS oldest
-    ))
+_DUE = text("""
+    SELECT DISTINCT user_id FROM (
+        SELECT user_id FROM reservations
+        WHERE state = 'RESERVED' AND expire_time <= statement_timestamp()
+            AND user_id <> ALL (CAST(:but AS text[]))
+        ORDER BY expire_time
+        LIMIT :row_limit
+    ) AS oldest
+""")
+
+_LOCK_FREE = text("""
+    SELECT user_id FROM accounts WHERE user_id = ANY (CAST(:user_ids AS text[]))
     ORDER BY user_id
     FOR NO KEY UPDATE SKIP LOCKED
 """)
@@ -89,11 +91,16 @@ async def lock(session: AsyncSession, user_ids: Iterable[str], reservation_ids: 
     )
 
 
-async def lock_due(session: AsyncSession, limit: int) -> Locked:
-    """Lock the accounts of the reservations that are due longest, at most `limit` of them.
+async def due(session: AsyncSession, limit: int, but: Collection[str]) -> list[str]:
+    """Answer whose the `limit` reservations are that are due longest, but for those of `but`; no locks."""
+    return list(await session.scalars(_DUE, {"row_limit": limit, "but": list(but)}))
 
-    Leaves out accounts that somebody else holds: another sweeper, or an operation, which expires them itself.
-    So any number of sweepers run at once and none waits.
+
+async def lock_free(session: AsyncSession, user_ids: Sequence[str]) -> Locked:
+    """Lock those of the accounts that nobody else holds.
+
+    Whoever holds one is another sweeper, or an operation, which expires what is due itself. So any number of
+    sweepers run at once and none waits.
     """
-    rows = await session.scalars(_LOCK_DUE, {"row_limit": limit})
+    rows = await session.scalars(_LOCK_FREE, {"user_ids": list(user_ids)})
     return Locked(user_ids=list(rows), owners={})

@@ -1,19 +1,20 @@
 """Operations in, results out: one transaction a batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from credit_service.ledger import Event, Grant, Operation, Reserve, Result, apply
-from credit_service.store.locks import Locked, lock, lock_due, make_accounts
+from credit_service.store.course import Course, see_through
+from credit_service.store.locks import Locked, due, lock, lock_free, make_accounts
 from credit_service.store.reads import open_book
 from credit_service.store.writes import write
 from servicekit.database import Sessions
 from servicekit.errors import LockTimeout
 from servicekit.ids import uuid7
-from servicekit.retry import execute_with_lock_retry
+from servicekit.retry import execute_in_transaction, execute_with_lock_retry
 
 _DUE_LIMIT = 1_000
 """Expired reservations that one transaction writes down, beside those that its operations name."""
@@ -28,6 +29,15 @@ class _Done:
 
     results: list[Result] | None
     events: list[Event]
+    user_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many expiries were written down, and the accounts that were looked through for them."""
+
+    expired: int
+    user_ids: Sequence[str]
 
 
 class Store:
@@ -52,39 +62,60 @@ class Store:
         transactions of a bounded size.
         """
         for _ in range(_MAX_ROUNDS):
-            done = await execute_with_lock_retry(
-                self._sessions, lambda session: self._execute(session, operations)
-            )
-            self._committed(done.events)
+            done = await self._commit(lambda session, course: self._execute(session, course, operations))
             if done.results is not None:
                 return done.results
         raise LockTimeout
 
-    async def expire_due(self, limit: int) -> int:
-        """Write down expiries that nobody else is about to, at most `limit`, and answer how many.
+    async def due_accounts(self, limit: int, but: Collection[str] = ()) -> list[str]:
+        """Answer the accounts of the `limit` reservations that are due longest, without those of `but`."""
+        return await execute_in_transaction(self._sessions, lambda session: due(session, limit, but))
+
+    async def expire_due(self, user_ids: Sequence[str], limit: int) -> Swept:
+        """Write down expiries of these accounts, at most `limit`; accounts that somebody else holds are left.
 
         Changes no answer: every read and every operation counts an expired reservation as expired already.
         """
-        done = await execute_with_lock_retry(self._sessions, lambda session: self._expire(session, limit))
-        self._committed(done.events)
-        return len(done.events)
+        done = await self._commit(lambda session, course: self._expire(session, course, user_ids, limit))
+        return Swept(len(done.events), done.user_ids)
 
-    async def _execute(self, session: AsyncSession, operations: Sequence[Operation]) -> _Done:
+    async def _commit(self, work: Callable[[AsyncSession, Course], Awaitable[_Done]]) -> _Done:
+        """Run one transaction and tell what it did: both or neither, should the caller go away meanwhile."""
+        course = Course()
+
+        async def transact() -> _Done:
+            done = await execute_with_lock_retry(self._sessions, lambda session: work(session, course))
+            self._committed(done.events)
+            return done
+
+        return await see_through(transact(), course)
+
+    async def _execute(self, session: AsyncSession, course: Course, operations: Sequence[Operation]) -> _Done:
+        course.writing = False
         await make_accounts(session, {o.user_id for o in operations if isinstance(o, Grant)})
         user_ids = {o.user_id for o in operations if isinstance(o, Grant | Reserve)}
         named = {o.reservation_id for o in operations if not isinstance(o, Grant | Reserve)}
         locked = await lock(session, user_ids, named)
-        return await self._settle(session, locked, operations, _DUE_LIMIT)
+        return await self._settle(session, course, locked, operations, _DUE_LIMIT)
 
-    async def _expire(self, session: AsyncSession, limit: int) -> _Done:
-        return await self._settle(session, await lock_due(session, limit), (), limit)
+    async def _expire(
+        self, session: AsyncSession, course: Course, user_ids: Sequence[str], limit: int
+    ) -> _Done:
+        course.writing = False
+        return await self._settle(session, course, await lock_free(session, user_ids), (), limit)
 
     async def _settle(
-        self, session: AsyncSession, locked: Locked, operations: Sequence[Operation], due_limit: int
+        self,
+        session: AsyncSession,
+        course: Course,
+        locked: Locked,
+        operations: Sequence[Operation],
+        due_limit: int,
     ) -> _Done:
         """Read, decide, write: what every transaction does once it holds its locks."""
         opened = await open_book(session, locked, operations, due_limit)
         turn = () if opened.more_due else operations
         results = apply(opened.book, turn, opened.now, [self._new_id() for _ in turn])
+        course.writing = True
         await write(session, opened.book.changes())
-        return _Done(None if opened.more_due else results, opened.book.events)
+        return _Done(None if opened.more_due else results, opened.book.events, locked.user_ids)

@@ -1,7 +1,7 @@
 """Expiry is a predicate: with one sweeper, many, or none, every answer is the same."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import UTC, timedelta
 from functools import partial
 from uuid import UUID
@@ -202,6 +202,37 @@ async def test_a_sweeper_goes_round_what_is_locked(client: Client, database: Dat
     assert await sweep.run() == 1
 
 
+async def test_held_accounts_hide_nothing_that_is_due_in_others(
+    client: Client, database: Database, sweep: Sweep
+) -> None:
+    """What is due longest is held, and is more than a batch."""
+    for user_id in ("ana", "ben", "zoe"):
+        client.grant(10, user_id)
+    for user_id in ("ana", "ben"):
+        database.let_expire([client.reserved(1, user_id) for _ in range(3)])
+    database.let_expire([client.reserved(1, "zoe") for _ in range(5)])
+    with database.held() as other:
+        other.run("SELECT FROM accounts WHERE user_id <> 'zoe' FOR UPDATE")
+        assert await sweep.run(batch=2) == 5
+    assert await sweep.run(batch=2) == 6
+
+
+async def test_an_account_that_cannot_be_written_stops_no_other(
+    client: Client, database: Database, sweep: Sweep
+) -> None:
+    for user_id in ("ana", "ben", "zoe"):
+        client.grant(10, user_id)
+    for user_id in ("ben", "ana", "zoe"):
+        database.let_expire([client.reserved(4, user_id) for _ in range(2)])
+    # Given an account whose coins are wrong by somebody's hand
+    database.run("UPDATE accounts SET reserved = 0 WHERE user_id = 'ben'")
+    # Then the others are swept, and it is, too, when it is right again
+    assert await sweep.run() == 4
+    database.run("UPDATE accounts SET reserved = 8 WHERE user_id = 'ben'")
+    assert await sweep.run() == 2
+    assert [client.coins(user_id) for user_id in ("ana", "ben", "zoe")] == [(10, 0, 10)] * 3
+
+
 async def test_many_sweepers_at_once_expire_everything_once(
     client: Client, database: Database, sweep: Sweep
 ) -> None:
@@ -224,7 +255,7 @@ async def test_a_sweep_writes_no_more_than_a_batch_at_once(
 ) -> None:
     client.grant(100)
     database.let_expire([client.reserved(1) for _ in range(10)])
-    assert await sweep.store.expire_due(4) == 4
+    assert (await sweep.store.expire_due(["ana"], 4)).expired == 4
     assert await sweep.run(batch=4) == 6
 
 
@@ -270,9 +301,9 @@ async def test_a_sweeper_outlives_a_database_that_is_away() -> None:
     tries: list[int] = []
 
     class Counting(Store):
-        async def expire_due(self, limit: int) -> int:
+        async def due_accounts(self, limit: int, but: Collection[str] = ()) -> list[str]:
             tries.append(limit)
-            return await super().expire_due(limit)
+            return await super().due_accounts(limit, but)
 
     store = Counting(session_factory(engine), committed=lambda events: None)
     task = asyncio.create_task(Sweeper(store, interval_s=0.01, batch=5).run())

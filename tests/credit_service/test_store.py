@@ -27,11 +27,11 @@ from credit_service.ledger import (
 )
 from credit_service.ledger.refusals import AccountNotFound, InsufficientCredits, ReservationNotFound
 from credit_service.settings import CreditSettings
-from credit_service.store import Store
+from credit_service.store import Store, course
 from servicekit.database import async_engine, session_factory
 from tests.credit_service.client import Client
 from tests.credit_service.database import Database
-from tests.eventually import eventually
+from tests.eventually import eventually, eventually_async
 
 
 class Till:
@@ -261,3 +261,66 @@ async def test_nothing_is_told_of_what_was_not_committed(till: Till, database: D
     finally:
         database.run("ALTER TABLE reservations DROP CONSTRAINT no_more")
     assert till.events == []
+
+
+async def test_a_caller_who_leaves_before_anything_is_written_leaves_nothing(
+    till: Till, database: Database
+) -> None:
+    await till.store.execute([grant(100)])
+    with database.held() as other:
+        other.run("SELECT FROM accounts FOR UPDATE")
+        waiting = asyncio.create_task(till.store.execute([Reserve("ana", 10, uuid4())]))
+        await asyncio.to_thread(eventually, database.waiting_for_locks)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.to_thread(eventually, lambda: database.waiting_for_locks() == 0)
+    assert database.one("SELECT count(*) FROM reservations") == 0
+    assert [e.kind for e in till.events] == [EventKind.GRANTED]
+
+
+async def test_a_caller_who_leaves_during_the_commit_takes_no_record_along(
+    till: Till, database: Database
+) -> None:
+    """The deadline fires while PostgreSQL commits: the coins move, and the record says so, once."""
+    await till.store.execute([grant(100)])
+    reserve = Reserve("ana", 10, uuid4())
+
+    async def call() -> None:
+        caller = asyncio.current_task()
+        assert caller is not None
+        event.listen(till.engine.sync_engine, "commit", lambda _: caller.cancel(), once=True)
+        await till.store.execute([reserve])
+
+    with pytest.raises(asyncio.CancelledError):
+        await call()
+
+    async def told() -> bool:
+        return [e.kind for e in till.events] == [EventKind.GRANTED, EventKind.RESERVED]
+
+    await eventually_async(told)
+    [again] = await till.store.execute([reserve])
+    assert isinstance(again, Reserved)
+    assert again.account.reserved == 10
+    assert len(till.events) == 2
+
+
+async def test_a_transaction_that_fails_after_its_caller_left_is_logged(
+    till: Till, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await till.store.execute([grant(100)])
+    logged: list[str] = []
+    monkeypatch.setattr(course.log, "warning", lambda name, **fields: logged.append(name))
+    with database.held() as other:
+        reserve = Reserve("ana", 10, uuid4())
+        other.run("INSERT INTO requests VALUES ('ana', %s, 'GRANT', '{}', now())", str(reserve.request_id))
+        writing = asyncio.create_task(till.store.execute([reserve]))
+        await asyncio.to_thread(eventually, database.waiting_for_locks)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        other.commit()
+
+    async def told() -> bool:
+        return logged == ["transaction_failed_unseen"]
+
+    await eventually_async(told)
+    assert database.one("SELECT count(*) FROM reservations") == 0
