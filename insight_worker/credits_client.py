@@ -35,12 +35,14 @@ class CreditsClient:
         request = credit_pb2.ReleaseRequest(reservation_id=reservation_id, reason=reason)
         return self._caller.call_sync(self._stub.Release, request).reservation
 
-    def extend(self, reservation_id: str, ttl_s: int, request_id: str) -> credit_pb2.Reservation:
+    def extend(
+        self, reservation_id: str, ttl_s: int, request_id: str, timeout_s: float
+    ) -> credit_pb2.Reservation:
         """Hold the coins for `ttl_s` from now on, never for less than before."""
         request = credit_pb2.ExtendRequest(
             reservation_id=reservation_id, ttl=Duration(seconds=ttl_s), request_id=request_id
         )
-        return self._caller.call_sync(self._stub.Extend, request).reservation
+        return self._caller.call_sync(self._stub.Extend, request, timeout_s=timeout_s).reservation
 
     def reservation(self, reservation_id: str) -> credit_pb2.Reservation:
         """Answer the reservation as of now."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import grpc
 
-from servicekit.errors import ServiceError
+from servicekit.errors import RateLimited, ServiceError
 
 _FAILED_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
@@ -112,6 +112,8 @@ PAYMENT_REFUSED = (
     InsufficientCredits,
     AccountClosed,
     AccountNotFound,
+    # Lost, as by a restored backup: the next payment makes a new one.
+    ReservationNotFound,
 )
 
 #: The coins are back with their owner, whoever gave them back.
@@ -126,7 +128,6 @@ _TRANSIENT = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
         # A server that goes down cancels what it could not finish.
         grpc.StatusCode.CANCELLED,
     }
@@ -134,8 +135,11 @@ _TRANSIENT = frozenset(
 
 
 def is_transient(error: ServiceError) -> bool:
-    """Whether the same call may succeed in a moment. All calls of a worker are safe to repeat."""
-    return error.code in _TRANSIENT
+    """Whether the same call may succeed in a moment. All calls of a worker are safe to repeat.
+
+    RESOURCE_EXHAUSTED is so when it is a server's limit, not when it is a message that gRPC finds too large.
+    """
+    return error.code in _TRANSIENT or isinstance(error, RateLimited)
 
 
 class JobCancelled(Exception):

@@ -12,6 +12,7 @@ _MAX_MESSAGE_CHARS = 1_024
 _MAX_KEYS = 32
 _MAX_KEY_CHARS = 64
 _MAX_VALUE_CHARS = 512
+_NO_REASON = "INTERNAL"
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,17 @@ class Tally:
 
 
 def job_error(reason: str, message: str, metadata: Mapping[str, str]) -> insight_pb2.JobError:
-    """Answer the error, cut to what chat_service takes."""
-    kept = islice(metadata.items(), _MAX_KEYS)
-    return insight_pb2.JobError(
-        reason=reason[:_MAX_REASON_CHARS],
-        message=message[:_MAX_MESSAGE_CHARS],
-        metadata={key[:_MAX_KEY_CHARS]: value[:_MAX_VALUE_CHARS] for key, value in kept},
+    """Answer the error, cleaned and cut to what chat_service takes."""
+    cleaned = (
+        (_clean(key, _MAX_KEY_CHARS), _clean(value, _MAX_VALUE_CHARS)) for key, value in metadata.items()
     )
+    return insight_pb2.JobError(
+        reason=_clean(reason, _MAX_REASON_CHARS) or _NO_REASON,
+        message=_clean(message, _MAX_MESSAGE_CHARS),
+        metadata=dict(islice(((key, value) for key, value in cleaned if key), _MAX_KEYS)),
+    )
+
+
+def _clean(text: str, max_chars: int) -> str:
+    """Leave out NUL, which PostgreSQL cannot hold, and replace what is no Unicode."""
+    return text.replace("\x00", "").encode(errors="replace").decode()[:max_chars]

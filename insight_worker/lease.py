@@ -2,6 +2,7 @@
 
 import contextvars
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,8 @@ _log = get_logger(__name__)
 _JOIN_S = 5.0
 #: Giving up is a courtesy: a service that does not answer by then finds out when the lease runs out.
 _GIVE_UP_TIMEOUT_S = 2.0
+#: A job that has ended by then spends no call on its reservation.
+_FIRST_TEND_S = 1.0
 
 
 class Lease:
@@ -41,8 +44,10 @@ class Lease:
         self._jobs = jobs
         self._keeper = keeper
         self._beat_s = min(heartbeat_s, claim.lease.lease_s / 3)
-        self._beats_max = int(limit_s / self._beat_s) + 1
+        self._limit_s = limit_s
         self._stale: StaleLease | None = None
+        self._untold: insight_pb2.JobProgress | None = None
+        self._telling = threading.Lock()
         self._cancelled = threading.Event()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -80,8 +85,23 @@ class Lease:
         if self._cancelled.is_set():
             raise JobCancelled
 
+    def tell_later(self, progress: insight_pb2.JobProgress) -> None:
+        """Have the next heartbeat tell how far the job is, unless `outdate` is called before."""
+        with self._telling:
+            self._untold = progress
+
+    def outdate(self) -> None:
+        """Forget what the next heartbeat would tell: the caller is about to tell more.
+
+        It closes the race of the two: a heartbeat that is telling is waited for, so that a job never goes
+        back in the eyes of who watches it.
+        """
+        with self._telling:
+            self._untold = None
+
     def report(self, progress: insight_pb2.JobProgress) -> None:
         """Tell how far the job is. Raises JobCancelled, StaleLease, and what a call raises."""
+        self.outdate()
         request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt, progress=progress)
         self.note(self._jobs.heartbeat(request).cancelled)
 
@@ -90,13 +110,16 @@ class Lease:
         request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt, settling=True)
         return self._jobs.heartbeat(request).cancelled
 
-    def give_up(self) -> bool:
+    def give_up(self, *, draining: bool = False) -> bool:
         """Stop the heart and end the lease now, so that the job goes on elsewhere at once.
 
-        Answers whether the service knows; when it does not, the lease runs out by itself.
+        `draining` says that this worker stops, for which the job is not to blame. Answers whether the service
+        knows; when it does not, the lease runs out by itself.
         """
         self.stop()
-        request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt, giving_up=True)
+        request = insight_pb2.HeartbeatRequest(
+            job_id=self.job_id, attempt=self.attempt, giving_up=True, draining=draining
+        )
         try:
             self._jobs.heartbeat(request, timeout_s=_GIVE_UP_TIMEOUT_S)
         except ServiceError as error:
@@ -105,14 +128,33 @@ class Lease:
         return True
 
     def _beat_until_stopped(self) -> None:
-        for _ in range(self._beats_max):
-            self._keeper.tend(self._beat_s)
-            if self._stopped.wait(self._beat_s) or not self._beat():
+        """Beat every `_beat_s`, and tend the reservation after each beat.
+
+        Neither call may take longer than the time between two beats, and the pause is shortened by what
+        they took: a credit_service that hangs cannot cost the lease. The reservation is first tended before
+        the first beat, but not at once: most jobs have ended by then.
+        """
+        started = time.monotonic()
+        if self._stopped.wait(min(self._beat_s, _FIRST_TEND_S)):
+            return
+        self._keeper.tend(self._beat_s)
+        next_beat = started + self._beat_s
+        while next_beat < started + self._limit_s + self._beat_s:
+            if self._stopped.wait(max(0.0, next_beat - time.monotonic())) or not self._beat():
                 return
+            self._keeper.tend(self._beat_s)
+            next_beat = max(next_beat + self._beat_s, time.monotonic())
 
     def _beat(self) -> bool:
         """Renew the lease once; answer whether it makes sense to go on."""
-        request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt)
+        with self._telling:
+            if self._untold is not None:
+                progress, self._untold = self._untold, None
+                return self._renew(progress)
+        return self._renew(None)
+
+    def _renew(self, progress: insight_pb2.JobProgress | None) -> bool:
+        request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt, progress=progress)
         try:
             response = self._jobs.heartbeat(request, timeout_s=self._beat_s)
         except StaleLease as error:

@@ -20,7 +20,8 @@ _log = get_logger(__name__)
 #: What a stage raises on behalf of the runner; everything else is a defect of the stage.
 _PASSED_ON = (JobCancelled, AttemptAbandoned, ServiceError)
 
-
+#: How far the job is need not be told more often.
+_TELL_S = 0.25
 #: What chat_service takes as the name of a stage.
 _MAX_TITLE_CHARS = 128
 
@@ -44,6 +45,7 @@ class Making:
         self._lease = lease
         self._patience = patience
         self._tally = tally
+        self._told_s = time.monotonic()
 
     def run(self) -> Failure | None:
         """Make what is left; answer the first failure, after which nothing more is made.
@@ -51,7 +53,7 @@ class Making:
         Raises JobCancelled, ChatNotFound, StaleLease, AttemptAbandoned, and what the services answer.
         """
         saved = self._saved()
-        self._report(0)
+        self._lease.tell_later(self._progress(0))
         for index, stage in enumerate(self._stages):
             if not self._is_needed(index, saved):
                 continue
@@ -61,7 +63,10 @@ class Making:
         return None
 
     def _saved(self) -> frozenset[str]:
+        """Answer the stages that earlier attempts have saved."""
         lease = self._lease
+        if lease.attempt == 1:
+            return frozenset()
         response = self._patience.call(lambda: self._jobs.steps(lease.job_id, lease.attempt))
         lease.note(response.cancelled)
         return step_names(response.steps)
@@ -118,9 +123,11 @@ class Making:
         step = insight_pb2.Step(name=stage.name, duration_ms=duration_ms)
         step.result.update({"insight_type_ids": list(results)})
         lease, progress = self._lease, self._progress(index + 1)
+        lease.outdate()
         response = self._patience.call(
             lambda: self._jobs.save_step(lease.job_id, lease.attempt, step, progress)
         )
+        self._told_s = time.monotonic()
         lease.note(response.cancelled)
 
     def _save_insight(self, insight_type_id: str, result: InsightResult) -> None:
@@ -136,8 +143,12 @@ class Making:
         self._lease.note(response.cancelled)
 
     def _report(self, done: int) -> None:
+        """Tell how far the job is, unless that was told a moment ago: short stages are not worth a call."""
+        if time.monotonic() - self._told_s < _TELL_S:
+            return
         progress = self._progress(done)
         self._patience.call(lambda: self._lease.report(progress))
+        self._told_s = time.monotonic()
 
     def _progress(self, done: int) -> insight_pb2.JobProgress:
         """Answer how far the job is when `done` stages are behind it."""

@@ -1,12 +1,10 @@
 """Keeps a running job's reservation from expiring."""
 
 import time
-from datetime import UTC
 from uuid import UUID, uuid5
 
 from insight_worker.credits_client import CreditsClient
 from insight_worker.errors import is_transient
-from protos.credit.v1 import credit_pb2
 from servicekit.errors import ServiceError
 from servicekit.logs import get_logger
 
@@ -14,57 +12,46 @@ _log = get_logger(__name__)
 
 
 class ReservationKeeper:
-    """Extends the reservation when less than half of its time is left, or less than two beats.
+    """Extends the reservation when it is first tended, and then whenever half of what that gave has passed.
 
-    This machine's clock decides only when to ask; credit_service's decides what has expired. Used by
-    one thread, the heartbeat's.
+    How much time is left at the beginning is not asked: it would be compared with this machine's clock,
+    which may be wrong. Used by one thread, the heartbeat's.
     """
 
     def __init__(
         self, credits: CreditsClient, reservation_id: str, job_id: str, attempt: int, ttl_s: int
     ) -> None:
-        """Take the reservation of the job, and what an extension gives it, in seconds."""
+        """Take the reservation of the job (empty: there is none), and what an extension gives, in seconds."""
         self._credits = credits
         self._reservation_id = reservation_id
         self._names = (UUID(job_id), attempt)
         self._ttl_s = ttl_s
-        self._extensions = 0
-        self._margin_s = ttl_s / 2
-        self._expires_s: float | None = None
-        #: Free jobs have nothing to extend, and what has expired or was settled cannot be extended.
+        self._tries = 0
+        self._due_s = 0.0
         self._ended = not reservation_id
 
-    def tend(self, beat_s: float) -> None:
-        """Extend when it is time; called again in `beat_s` seconds. Raises nothing: the job goes on.
+    def tend(self, timeout_s: float) -> None:
+        """Extend when it is time, in `timeout_s` at most; what fails is tried again at the next call.
 
-        A reservation that has expired is found when it is charged: then the payment waits.
+        Raises nothing: the job goes on. A reservation that has expired is found when it is charged: then the
+        payment waits.
         """
-        if self._ended:
+        now_s = time.monotonic()
+        if self._ended or now_s < self._due_s:
             return
         try:
-            if self._left_s() < max(self._margin_s, 2 * beat_s):
-                self._extend()
+            self._extend(timeout_s)
         except ServiceError as error:
+            # What has expired or was settled cannot be extended any more.
             self._ended = not is_transient(error)
             _log.warning("reservation not extended", reason=error.reason, reservation_id=self._reservation_id)
+        else:
+            self._due_s = now_s + self._ttl_s / 2
 
-    def _left_s(self) -> float:
-        if self._expires_s is None:
-            reservation = self._credits.reservation(self._reservation_id)
-            made_s = reservation.create_time.ToDatetime(tzinfo=UTC).timestamp()
-            self._expires_s = _expires_s(reservation)
-            self._margin_s = (self._expires_s - made_s) / 2
-        return self._expires_s - time.time()
-
-    def _extend(self) -> None:
+    def _extend(self, timeout_s: float) -> None:
+        """Every try has an id of its own: repeating an old one would answer how long that one was to hold."""
         job_id, attempt = self._names
-        request_id = str(uuid5(job_id, f"extend-{attempt}-{self._extensions}"))
-        reservation = self._credits.extend(self._reservation_id, self._ttl_s, request_id)
-        self._extensions += 1
-        self._expires_s = _expires_s(reservation)
-        self._margin_s = self._ttl_s / 2
+        request_id = str(uuid5(job_id, f"extend-{attempt}-{self._tries}"))
+        self._tries += 1
+        self._credits.extend(self._reservation_id, self._ttl_s, request_id, timeout_s)
         _log.info("reservation extended", reservation_id=self._reservation_id, ttl_s=self._ttl_s)
-
-
-def _expires_s(reservation: credit_pb2.Reservation) -> float:
-    return reservation.expire_time.ToDatetime(tzinfo=UTC).timestamp()

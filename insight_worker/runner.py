@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from dramatiq.middleware import Shutdown
 from dramatiq.threading import Interrupt
 from structlog.contextvars import bound_contextvars
 
@@ -73,7 +74,7 @@ class JobRunner:
             _log.exception("attempt broken", reason=error.reason)
         except Interrupt as interrupt:
             outcome = "interrupted"
-            given_up = lease.give_up()
+            given_up = lease.give_up(draining=isinstance(interrupt, Shutdown))
             _log.warning("attempt interrupted", by=type(interrupt).__name__, given_up=given_up)
             raise
         finally:
@@ -98,10 +99,10 @@ class JobRunner:
     def _attempt(self, claim: insight_pb2.ClaimJobResponse, lease: Lease) -> str:
         """Do what the claim asks for, and answer the job's outcome."""
         patience, tally = Patience(self._settings.worker_patience_s), Tally.of(claim.job)
-        payment_ttl_s = self._settings.worker_payment_ttl_s
-        settlement = Settlement(claim.job, self._clients, lease, patience, tally, payment_ttl_s)
+        settlement = Settlement(claim.job, self._clients, lease, patience, tally)
         if claim.payment_attempt:
-            return settlement.pay_again(claim.payment_attempt)
+            pay = settlement.drop_payment if claim.cancelled else settlement.pay_again
+            return pay(claim.payment_attempt)
         if claim.cancelled:
             return settlement.cancel()
         if claim.exhausted:

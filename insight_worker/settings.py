@@ -35,7 +35,7 @@ class WorkerSettings(KitSettings):
         description="modules with a PIPELINE each, separated by commas",
     )
     worker_poll_ms: int = Field(
-        100, ge=10, le=10_000, description="longest pause between looks for a message"
+        20, ge=10, le=10_000, description="longest pause between looks for a message"
     )
     worker_start_timeout_s: float = Field(30.0, gt=0, description="longest wait for Redis at the start")
 
@@ -44,9 +44,6 @@ class WorkerSettings(KitSettings):
     )
     worker_reservation_ttl_s: int = Field(
         900, ge=1, le=86_400, description="a job's reservation is extended to this when half of it has passed"
-    )
-    worker_payment_ttl_s: int = Field(
-        60, ge=1, le=86_400, description="how long a later payment holds its coins before it charges them"
     )
     worker_patience_s: float = Field(
         60.0, gt=0, description="longest that an attempt waits for a service that is away"

@@ -2,12 +2,11 @@
 
 Every step may run twice, because a worker may die after any of them: the reservation is the key of
 its charge and its release, and a later payment's request id is made of the job's id and the number of
-the try.
+the try. Of a charge and a release of one reservation credit_service does one, so that two attempts that
+disagree end up with the same truth.
 """
 
 from uuid import UUID, uuid5
-
-from google.protobuf.duration_pb2 import Duration
 
 from insight_worker.clients import Clients
 from insight_worker.errors import PAYMENT_REFUSED, RELEASED_ALREADY, ReservationAlreadyCharged
@@ -19,6 +18,9 @@ from protos.credit.v1 import credit_pb2
 from protos.insight.v1 import insight_pb2
 from servicekit.errors import ServiceError
 from servicekit.logs import business_event
+
+#: Why a payment was dropped.
+_SUBJECT_GONE = "SUBJECT_DELETED"
 
 
 class Settlement:
@@ -34,16 +36,14 @@ class Settlement:
         lease: Lease,
         patience: Patience,
         tally: Tally,
-        payment_ttl_s: int,
     ) -> None:
-        """Take the job as it was claimed; `payment_ttl_s` is how long a later payment holds its coins."""
+        """Take the job as it was claimed."""
         self._job = job
         self._jobs = clients.jobs
         self._credits = clients.credits
         self._lease = lease
         self._patience = patience
         self._tally = tally
-        self._payment_ttl_s = payment_ttl_s
 
     def complete(self) -> str:
         """All was made: charge and show it, unless somebody cancelled it in the last moment."""
@@ -55,7 +55,7 @@ class Settlement:
         """Something could not be made: release all, unless somebody cancelled it before."""
         if self._patience.call(self._lease.begin_settling):
             return self._release_and_cancel()
-        transaction_id = self._release(failure.error.reason)
+        transaction_id = self._release(self._job.reservation_id, failure.error.reason)
         if transaction_id:
             return self._finish_completed(transaction_id)
         return self._finish(
@@ -74,13 +74,34 @@ class Settlement:
             return self._payment_failed(error)
         return self._charge_and_finish(reservation.reservation_id)
 
+    def drop_payment(self, payment_attempt: int) -> str:
+        """The work was not paid, and its subject was deleted: see to it that it is not paid any more.
+
+        An attempt that died may have reserved or even charged in this try. Reserving finds its reservation,
+        or makes the one that it would still make, and of releasing and charging one only is done.
+        """
+        try:
+            reservation = self._patience.call(lambda: self._reserve(payment_attempt))
+        except PAYMENT_REFUSED as error:
+            return self._payment_failed(error)
+        transaction_id = self._release(reservation.reservation_id, _SUBJECT_GONE)
+        if transaction_id:
+            return self._finish_completed(transaction_id)
+        gone = job_error(_SUBJECT_GONE, "what was made is deleted, so nobody pays for it", {})
+        return self._finish(insight_pb2.JOB_STATE_PAYMENT_FAILED, error=gone)
+
     def _reserve(self, payment_attempt: int) -> credit_pb2.Reservation:
+        """Reserve the price for this try, or find the reservation that an earlier attempt made for it.
+
+        credit_service compares the fields with those of the first request under this id, so none of them may
+        come from a setting or ever change with a version: the job would never be paid. The ttl is absent for
+        that reason; what credit_service takes then is long enough for one charge.
+        """
         job = self._job
         return self._credits.reserve(
             credit_pb2.ReserveRequest(
                 user_id=job.user_id,
                 amount=job.price,
-                ttl=Duration(seconds=self._payment_ttl_s),
                 reference_type="job",
                 reference_id=job.job_id,
                 description=_description(job),
@@ -89,8 +110,6 @@ class Settlement:
         )
 
     def _charge_and_finish(self, reservation_id: str) -> str:
-        if not reservation_id:
-            return self._finish_completed("")  # A job that costs nothing.
         try:
             transaction_id = self._patience.call(lambda: self._charge(reservation_id))
         except PAYMENT_REFUSED as error:
@@ -114,18 +133,15 @@ class Settlement:
         return charged.transaction.transaction_id
 
     def _release_and_cancel(self) -> str:
-        transaction_id = self._release("cancelled")
+        transaction_id = self._release(self._job.reservation_id, "cancelled")
         if transaction_id:
             return self._finish_completed(transaction_id)
         return self._finish(insight_pb2.JOB_STATE_CANCELLED)
 
-    def _release(self, reason: str) -> str:
+    def _release(self, reservation_id: str, reason: str) -> str:
         """Give the coins back. Answers a transaction when they were charged: by an attempt that had made
         all and died before it could say so; then the job is completed after all.
         """
-        reservation_id = self._job.reservation_id
-        if not reservation_id:
-            return ""
         try:
             self._patience.call(lambda: self._credits.release(reservation_id, reason))
         except RELEASED_ALREADY:
@@ -155,7 +171,7 @@ class Settlement:
         return outcome
 
     def _finish_completed(self, transaction_id: str) -> str:
-        return self._finish(insight_pb2.JOB_STATE_COMPLETED, transaction_id=transaction_id or None)
+        return self._finish(insight_pb2.JOB_STATE_COMPLETED, transaction_id=transaction_id)
 
     def _finish(
         self,

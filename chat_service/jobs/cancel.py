@@ -81,8 +81,9 @@ class CancelService:
         Never fails: what is not done here is done by a worker when the lease has run out.
         """
         finish = Finish(job.attempt, JobState.CANCELLED)
+        assert job.reservation_id is not None  # Every SETTLING job has one, says a CHECK.
         try:
-            if not await credit.release(self._context, job, _REASON):
+            if not await credit.release(self._context, job.reservation_id, _REASON):
                 return job
             return await self._finishes.finish(FinishReport(job.job_id, finish))
         except StaleLease:

@@ -27,6 +27,7 @@ JOB_CHECKS: Mapping[str, str] = {
         "AND percent >= 0 AND percent <= 100"
     ),
     "attempt_counts": "attempt >= 0 AND payment_attempt >= 0 AND step_count >= 0 AND step_bytes >= 0",
+    "forgiven_attempts_were_made": "forgiven_attempts >= 0 AND forgiven_attempts <= attempt",
     "reserved_or_not": "(reservation_id IS NULL) = (state IN ('RESERVING', 'REJECTED'))",
     "not_claimed_yet": "state NOT IN ('RESERVING', 'QUEUED', 'REJECTED') OR attempt = 0",
     "lease_while_held": (

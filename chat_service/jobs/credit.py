@@ -1,9 +1,14 @@
-"""The seam to credit_service: what a job asks of it, and what its answers mean for the job."""
+"""The seam to credit_service: what a job asks of it, and what its answers mean for the job.
+
+Three kinds of answer to Reserve: one that stays (coins, or a refusal), one that the next try may change,
+and one that an operator has to change, such as a service token that is refused.
+"""
 
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from chat_service.errors import (
@@ -13,6 +18,7 @@ from chat_service.errors import (
     ReservationAlreadyReleased,
     ReservationExpired,
 )
+from chat_service.jobs import limits
 from chat_service.jobs.context import JobContext
 from chat_service.jobs.models import Job
 from chat_service.jobs.states import JobState
@@ -26,6 +32,19 @@ log = get_logger(__name__)
 REFUSALS: Mapping[str, type[ServiceError]] = {
     kind.reason: kind for kind in (InsufficientCredits, AccountClosed)
 }
+
+
+#: What credit_service says of the request itself: the same one gets the same answer for ever.
+_PERMANENT = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.OUT_OF_RANGE,
+    }
+)
+_OPERATORS = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +77,38 @@ async def reserve(context: JobContext, job: Job) -> Reserved | Refused | None:
     except AccountNotFound:
         return _without_account(job)
     except ServiceError as error:
-        log.warning(
-            "reservation_unanswered", job_id=str(job.job_id), reason=error.reason, error=error.message
-        )
-        return None
+        return _without_coins(job, error)
     return Reserved(uuid.UUID(answer.reservation.reservation_id))
 
 
+def _without_coins(job: Job, error: ServiceError) -> Refused | None:
+    """Answer a refusal, or None where another try makes sense.
+
+    A cancel ends a job that waits for an operator. Coins that an earlier try may have reserved without our
+    hearing of it go back when that reservation expires.
+    """
+    fields = {"job_id": str(job.job_id), "reason": error.reason, "error": error.message}
+    if error.code in _PERMANENT:
+        log.error("reservation_impossible", **fields)
+        return _refused(error)
+    if error.code in _OPERATORS:
+        log.error("reservation_not_permitted", **fields)
+        return _refused(error) if job.cancel_requested else None
+    log.warning("reservation_unanswered", **fields)
+    return None
+
+
+def _refused(error: ServiceError) -> Refused:
+    message = error.message[: limits.MAX_MESSAGE_CHARS]
+    return Refused(error.reason[: limits.MAX_REASON_CHARS], message, error.metadata)
+
+
 def _reserve_request(job: Job) -> credit_pb2.ReserveRequest:
+    """Say what to reserve, in fields that are fixed with the job.
+
+    credit_service compares them with those of the first request under this id. A new version or another
+    setting that changed one of them would end every job that is RESERVING at that moment.
+    """
     return credit_pb2.ReserveRequest(
         user_id=job.user_id,
         amount=job.price,
@@ -91,9 +134,9 @@ def _without_account(job: Job) -> Refused:
     )
 
 
-async def release(context: JobContext, job: Job, reason: str) -> bool:
-    """Give the job's coins back; answers whether they are back. A worker does it later when they are not."""
-    request = credit_pb2.ReleaseRequest(reservation_id=str(job.reservation_id), reason=reason)
+async def release(context: JobContext, reservation_id: uuid.UUID, reason: str) -> bool:
+    """Give a reservation's coins back; answers whether they are back."""
+    request = credit_pb2.ReleaseRequest(reservation_id=str(reservation_id), reason=reason)
     try:
         await context.core.caller.call(
             context.core.credit.Release, request, timeout_s=context.policy.credit_timeout_s
@@ -101,13 +144,17 @@ async def release(context: JobContext, job: Job, reason: str) -> bool:
     except (ReservationExpired, ReservationAlreadyReleased):
         return True
     except ServiceError as error:
-        log.warning("release_unanswered", job_id=str(job.job_id), reason=error.reason, error=error.message)
+        fields = {"reservation_id": str(reservation_id), "reason": error.reason, "error": error.message}
+        log.warning("release_unanswered", **fields)
         return False
     return True
 
 
 def refusal(job: Job) -> ServiceError | None:
-    """Answer the error that a REJECTED job remembers, and None for any other job."""
+    """Answer the error that a REJECTED job remembers, and None for any other job.
+
+    A refusal that is not the user's stays inside the job: its reason says nothing about the order's request.
+    """
     kind = REFUSALS.get(job.error_reason or "")
     if job.state is not JobState.REJECTED or kind is None:
         return None

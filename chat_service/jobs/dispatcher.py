@@ -8,6 +8,7 @@ retry has come.
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from chat_service.jobs import repository
@@ -21,6 +22,8 @@ from servicekit.retry import execute_with_lock_retry
 log = get_logger(__name__)
 
 _FIRST_BACKOFF_S = 0.25
+#: A job that waits long is sent again ever more seldom: a backlog of jobs must not become one of messages.
+LONGEST_PAUSE = timedelta(minutes=10)
 
 
 class Dispatcher:
@@ -70,7 +73,8 @@ class Dispatcher:
         due = partial(
             repository.take_due,
             reserving=False,
-            next_due=self._context.policy.redispatch,
+            pause=self._context.policy.redispatch,
+            longest_pause=LONGEST_PAUSE,
             limit=self._batch,
         )
         jobs = await execute_with_lock_retry(self._context.core.sessions, due)

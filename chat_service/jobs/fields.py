@@ -1,6 +1,5 @@
 """Checks of what workers send. Each answers the clean value or raises `InvalidField`."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ _OUTCOME_NUMBERS: Mapping[int, str] = {
 
 @dataclass(frozen=True, slots=True)
 class CheckedStruct:
-    """A Struct as JSON values, and how many bytes it has as compact JSON."""
+    """A Struct as JSON values, and how many bytes it has on the wire."""
 
     value: dict[str, Any]
     size_bytes: int
@@ -97,18 +96,19 @@ def error_field(error: insight_pb2.JobError) -> FinishError:
     )
 
 
-def struct_field(name: str, struct: struct_pb2.Struct) -> CheckedStruct:
-    """Answer a Struct that PostgreSQL can hold as JSON: no NaN, no infinity, no NUL, not too large."""
+def struct_field(name: str, struct: struct_pb2.Struct, *, beside_bytes: int = 0) -> CheckedStruct:
+    """Answer a Struct that PostgreSQL can hold as JSON: no NaN, no infinity, no NUL, not too large.
+
+    `beside_bytes` is what is saved beside it and counts against the same limit.
+    """
+    size_bytes = struct.ByteSize()
+    if size_bytes + beside_bytes > limits.MAX_STRUCT_BYTES:
+        problem = f"must have at most {limits.MAX_STRUCT_BYTES} bytes, got {size_bytes + beside_bytes}"
+        raise InvalidField(name, problem)
     try:
         value: dict[str, Any] = json_format.MessageToDict(struct)
-        size_bytes = len(
-            json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        )
     except (ValueError, json_format.SerializeToJsonError) as error:
         raise InvalidField(name, f"cannot be written as JSON: {error}") from None
-    if size_bytes > limits.MAX_STRUCT_BYTES:
-        problem = f"must have at most {limits.MAX_STRUCT_BYTES} bytes as JSON, got {size_bytes}"
-        raise InvalidField(name, problem)
     if _has_nul(value):
         raise InvalidField(name, "must not contain NUL")
     return CheckedStruct(value, size_bytes)

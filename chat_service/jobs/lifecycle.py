@@ -31,6 +31,12 @@ class JobFacts(Protocol):
     @property
     def settling_attempt(self) -> int | None: ...
     @property
+    def forgiven_attempts(self) -> int: ...
+    @property
+    def requested_count(self) -> int: ...
+    @property
+    def completed_ids(self) -> Sequence[str]: ...
+    @property
     def start_time(self) -> datetime | None: ...
     @property
     def cancel_requested(self) -> bool: ...
@@ -54,6 +60,7 @@ class JobChanges(TypedDict, total=False):
     worker_id: str
     lease_expire_time: datetime | None
     settling_attempt: int
+    forgiven_attempts: int
     due_time: datetime | None
     start_time: datetime
     finish_time: datetime
@@ -103,23 +110,44 @@ def renew(now: datetime, lease: timedelta) -> JobChanges:
     return JobChanges(lease_expire_time=now + lease, due_time=now + lease)
 
 
-def give_up(now: datetime, redispatch: timedelta) -> JobChanges:
+def give_up(job: JobFacts, now: datetime, redispatch: timedelta, *, draining: bool) -> JobChanges:
     """End the lease now, and let the dispatcher look again later: the caller sends a message at once.
 
-    The attempt stays the current one until another one is claimed, so its last writes still count.
+    The attempt stays the current one until another one is claimed, so its last writes still count. That a
+    worker was told to stop says nothing against the job: such an attempt is forgiven, once, while its lease
+    holds.
     """
-    return JobChanges(lease_expire_time=now, due_time=now + redispatch)
+    changes = JobChanges(lease_expire_time=now, due_time=now + redispatch)
+    if draining and lease_held(job, now):
+        changes["forgiven_attempts"] = min(job.forgiven_attempts + 1, job.attempt)
+    return changes
+
+
+def forgive_all(job: JobFacts) -> JobChanges:
+    """Count the attempts anew: this one has brought the job further than any before it."""
+    return JobChanges(forgiven_attempts=job.attempt)
 
 
 def exhausted(job: JobFacts, max_attempts: int) -> bool:
     """Whether the present attempt is one too many to do the work in.
 
-    What counts is the attempt that began to settle: settling is retried for as long as credit_service is
-    away, and the work that it settles has been done, or had been given up already.
+    When all was made, what counts is the attempt that began to settle: settling is retried for as long as
+    credit_service is away. Otherwise every attempt makes again what is missing, and counts.
     """
     if job.state is JobState.PAYMENT_FAILED:
         return False
-    return (job.settling_attempt or job.attempt) > max_attempts
+    made = len(job.completed_ids) >= job.requested_count
+    last = job.settling_attempt if made and job.settling_attempt else job.attempt
+    return last - job.forgiven_attempts > max_attempts
+
+
+def to_be_dropped(job: JobFacts) -> bool:
+    """Whether the attempt that claims the job now has nothing to do but to give its coins back.
+
+    Its subject may have been deleted while an earlier attempt settled. Whether that one has charged already
+    is found out by the release: of a charge and a release of one reservation credit_service does one.
+    """
+    return job.cancel_requested or job.abandoned
 
 
 def holds(job: JobFacts, attempt: int) -> bool:
@@ -195,8 +223,8 @@ def decide_cancel(job: JobFacts, now: datetime) -> CancelDecision:
 def cancel_subject_gone(job: JobFacts, now: datetime, lease: timedelta) -> JobChanges | None:
     """Cancel because what the job is about was deleted; None where it has ended or is being cancelled.
 
-    A settlement in flight is not disturbed, since the coins may be charged already; but a payment that fails
-    after this is not tried again.
+    A settlement in flight is not disturbed, since the coins may be charged already; but when its worker dies
+    the next one drops the job, and a payment that fails after this is not tried again.
     """
     decision = decide_cancel(job, now)
     if decision is CancelDecision.TAKE_OVER:
@@ -272,9 +300,18 @@ def possible_outcomes(job: JobFacts) -> Sequence[JobState]:
     if job.state is JobState.PAYMENT_FAILED:
         return [JobState.COMPLETED, JobState.PAYMENT_FAILED]
     if job.state is JobState.SETTLING:
-        without_charge = JobState.CANCELLED if job.cancel_requested else JobState.PAYMENT_FAILED
-        return [JobState.COMPLETED, JobState.FAILED, without_charge]
+        return [JobState.COMPLETED, JobState.FAILED, *_without_charge(job)]
     return [JobState.FAILED, JobState.CANCELLED] if job.cancel_requested else [JobState.FAILED]
+
+
+def _without_charge(job: JobFacts) -> Sequence[JobState]:
+    """Answer how a settlement may end without a charge.
+
+    An abandoned job has both: the attempt that was settling when its subject was deleted does not know of it.
+    """
+    if job.cancel_requested:
+        return [JobState.CANCELLED]
+    return [JobState.PAYMENT_FAILED, JobState.CANCELLED] if job.abandoned else [JobState.PAYMENT_FAILED]
 
 
 def _names(states: Sequence[JobState]) -> str:

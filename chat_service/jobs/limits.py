@@ -1,8 +1,9 @@
 """How much a job may hold. All of it is bounded, so that any answer fits into one gRPC message."""
 
-#: Largest data of an insight and largest result of a step, as compact JSON.
+#: Largest insight (its data and sentences) and largest result of a step, as bytes on the wire. A number of
+#: one digit has eleven there, so the length as JSON would say nothing about the answer's size.
 MAX_STRUCT_BYTES = 256 << 10
-#: All results of a job's steps together: ListSteps answers them at once.
+#: All results of a job's steps together, as bytes on the wire: ListSteps answers them at once.
 MAX_STEPS_BYTES = 2 << 20
 MAX_STEPS = 500
 MAX_STEP_NAME_CHARS = 128

@@ -94,6 +94,8 @@ class Job(Base):
     lease_expire_time: Mapped[datetime | None] = mapped_column(default=None)
     #: The attempt that began to settle.
     settling_attempt: Mapped[int | None] = mapped_column(default=None)
+    #: How many attempts, the first ones, do not count against the most that a job may have.
+    forgiven_attempts: Mapped[int] = mapped_column(default=0)
     #: The last attempt that ended, and how it said so: a repeated FinishJob is known by them.
     finish_attempt: Mapped[int | None] = mapped_column(default=None)
     finish_outcome: Mapped[JobState | None] = mapped_column(_STATE, default=None)

@@ -81,12 +81,16 @@ async def _request_missing(session: AsyncSession, job: Job, order: Order, types:
     """Leave out what the chat has already; raises `NothingToUnlock`, which takes the job back.
 
     Read after the insert: a job of the same category that ends right now either still blocks the insert,
-    or its insights are seen here as unlocked. Read before, they could be bought twice.
+    or its insights are seen here as unlocked. Read before, they could be bought twice. The same is why
+    what is being made is read before what is there: a job that ends in between is seen in both.
     """
+    ordered = await repository.types_being_made(session, job)
     there = await unlocked_types(session, order.chat_id, types)
     missing = [name for name in types if name not in there]
     if not missing:
         raise NothingToUnlock(order.chat_id, order.category_id, "UNLOCKED")
+    if ordered.issuperset(missing):
+        raise NothingToUnlock(order.chat_id, order.category_id, "ORDERED")
     if len(missing) < len(types):
         job.params = _params(order.category_id, missing)
         job.requested_count = len(missing)

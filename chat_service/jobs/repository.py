@@ -5,17 +5,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.errors import JobNotFound
+from chat_service.jobs.constraints import ACTIVE
 from chat_service.jobs.models import Job, JobStep
 from chat_service.jobs.outbox import Sending
 from chat_service.jobs.states import TERMINAL, JobState
 
 #: Columns that nobody outside sees: their change is no change of the job.
-_INTERNAL = frozenset({"lease_expire_time", "due_time", "worker_id", "step_count", "step_bytes"})
+_INTERNAL = frozenset(
+    {"lease_expire_time", "due_time", "worker_id", "step_count", "step_bytes", "forgiven_attempts"}
+)
 _FRESH = {"populate_existing": True}
 
 
@@ -91,6 +94,19 @@ async def insert_unless_there(
     return inserted.scalar_one_or_none()
 
 
+async def types_being_made(session: AsyncSession, job: Job) -> set[str]:
+    """Answer the insight types that other jobs about the same subject may still show by themselves."""
+    found = await session.execute(
+        select(Job.params["insight_type_ids"]).where(
+            Job.user_id == job.user_id,
+            Job.subject_id == job.subject_id,
+            Job.job_id != job.job_id,
+            text(f"({ACTIVE})"),
+        )
+    )
+    return {name for names in found.scalars() for name in names}
+
+
 def apply(job: Job, changes: Mapping[str, Any], now: datetime) -> None:
     """Write the changes into the locked row; it is flushed with the commit.
 
@@ -121,12 +137,18 @@ async def list_page(
 
 
 async def take_due(
-    session: AsyncSession, *, reserving: bool, next_due: timedelta, limit: int
+    session: AsyncSession,
+    *,
+    reserving: bool,
+    pause: timedelta,
+    limit: int,
+    longest_pause: timedelta = timedelta(0),
 ) -> Sequence[Job]:
     """Answer jobs that are due, earliest first, and move their due time on so that nobody else takes them.
 
-    Closes the race of two dispatchers that send the same job: the row is locked until the new due time is
-    committed, and who comes second skips it.
+    They are due again after the pause, and after as long again as they have waited already, up to the
+    longest pause. Closes the race of two dispatchers that send the same job: the row is locked until the new
+    due time is committed, and who comes second skips it.
     """
     is_reserving = Job.state == JobState.RESERVING
     locked = await session.execute(
@@ -143,11 +165,17 @@ async def take_due(
     taken = await session.execute(
         update(Job)
         .where(tuple_(Job.user_id, Job.job_id).in_(keys))
-        .values(due_time=func.clock_timestamp() + next_due)
+        .values(due_time=func.clock_timestamp() + func.greatest(pause, func.least(_waited(), longest_pause)))
         .returning(Job)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
     return taken.scalars().all()
+
+
+def _waited() -> ColumnElement[timedelta]:
+    """Answer for how long no worker has come: since a lease ran out, a payment was due, or a change."""
+    came = func.greatest(Job.lease_expire_time, Job.payment_retry_time)
+    return func.clock_timestamp() - func.coalesce(came, Job.update_time)
 
 
 async def give_back(session: AsyncSession, sendings: Sequence[Sending]) -> None:

@@ -100,23 +100,33 @@ class RunnerService:
 
         return await self._leased(call, work)
 
-    async def heartbeat(self, call: Call, *, settling: bool, giving_up: bool) -> Job:
-        """Renew the lease, begin to settle, or end the lease so that another worker can go on at once."""
+    async def heartbeat(self, call: Call, *, settling: bool) -> Job:
+        """Renew the lease, or begin to settle."""
 
         async def work(session: AsyncSession, job: Job, now: datetime) -> None:
             if settling:
                 repository.apply(job, lifecycle.begin_settling(job), now)
-            if giving_up:
-                changes = lifecycle.give_up(now, self._context.policy.redispatch)
-                repository.apply(job, changes, now)
 
         job, _ = await self._leased(call, work)
-        if giving_up:
-            self._context.outbox.put(job)
+        return job
+
+    async def give_up(self, call: Call, *, draining: bool) -> Job:
+        """End the lease, so that another worker can go on at once."""
+        redispatch = self._context.policy.redispatch
+
+        async def work(session: AsyncSession, job: Job, now: datetime) -> None:
+            repository.apply(job, lifecycle.give_up(job, now, redispatch, draining=draining), now)
+
+        job, _ = await self._leased(call, work, renew=False)
+        self._context.outbox.put(job)
         return job
 
     async def _leased(
-        self, call: Call, work: Callable[[AsyncSession, Job, datetime], Awaitable[_Answer]]
+        self,
+        call: Call,
+        work: Callable[[AsyncSession, Job, datetime], Awaitable[_Answer]],
+        *,
+        renew: bool = True,
     ) -> tuple[Job, _Answer]:
         """Do the work under the job's lock if the attempt is the current one, and renew its lease."""
 
@@ -125,7 +135,7 @@ class RunnerService:
             if not lifecycle.holds(job, call.attempt):
                 raise StaleLease(call.job_id, call.attempt, job.attempt)
             before = job.update_time
-            renewed = lifecycle.renew(now, self._context.policy.lease)
+            renewed = lifecycle.renew(now, self._context.policy.lease) if renew else {}
             repository.apply(job, {**renewed, **call.progress}, now)
             answer = await work(session, job, now)
             return job, answer, job.update_time != before
@@ -149,6 +159,7 @@ async def _save_step(session: AsyncSession, job: Job, step: CheckedStep, now: da
     saved, new = await repository.save_step(session, values)
     if new:
         _count_step(job, step)
+        repository.apply(job, lifecycle.forgive_all(job), now)
     return saved
 
 
@@ -159,7 +170,7 @@ def _count_step(job: Job, step: CheckedStep) -> None:
     if job.step_count > limits.MAX_STEPS:
         raise InvalidField("step", f"is one too many: a job has at most {limits.MAX_STEPS}")
     if job.step_bytes > limits.MAX_STEPS_BYTES:
-        problem = f"is too much: all steps of a job have at most {limits.MAX_STEPS_BYTES} bytes as JSON"
+        problem = f"is too much: all steps of a job have at most {limits.MAX_STEPS_BYTES} bytes"
         raise InvalidField("step.result", problem)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from chat_service.jobs import fields
 from chat_service.jobs.finishing import FinishReport, FinishService
-from chat_service.jobs.lifecycle import Finish
+from chat_service.jobs.lifecycle import Finish, to_be_dropped
 from chat_service.jobs.limits import MAX_FAILED
 from chat_service.jobs.messages import job_message, lease_message, step_message
 from chat_service.jobs.models import Job
@@ -35,7 +35,7 @@ class JobRunnerServicer(insight_pb2_grpc.JobRunnerServiceServicer):
             claimed=claim.claimed,
             job=job_message(claim.job),
             lease=self._lease(claim.job) if claim.claimed else None,
-            cancelled=claim.job.cancel_requested,
+            cancelled=to_be_dropped(claim.job),
             exhausted=claim.exhausted,
             payment_attempt=claim.job.payment_attempt,
         )
@@ -61,10 +61,12 @@ class JobRunnerServicer(insight_pb2_grpc.JobRunnerServiceServicer):
         self, request: pb.SaveInsightRequest, context: Any
     ) -> pb.SaveInsightResponse:
         """Save one insight, hidden until the job is paid."""
+        sentences = fields.sentences_field(request.sentences)
+        beside_bytes = sum(len(sentence.encode()) for sentence in sentences)
         insight = CheckedInsight(
             insight_type_id=text_field("insight_type_id", request.insight_type_id, min_chars=1, max_chars=64),
-            data=fields.struct_field("data", request.data),
-            sentences=fields.sentences_field(request.sentences),
+            data=fields.struct_field("data", request.data, beside_bytes=beside_bytes),
+            sentences=sentences,
         )
         job, insight_id = await self._runner.save_insight(_call(request), insight)
         return pb.SaveInsightResponse(
@@ -73,9 +75,10 @@ class JobRunnerServicer(insight_pb2_grpc.JobRunnerServiceServicer):
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Any) -> pb.HeartbeatResponse:  # noqa: N802
         """Renew the lease, report progress, begin to settle, or give the job up."""
-        job = await self._runner.heartbeat(
-            _call(request), settling=request.settling, giving_up=request.giving_up
-        )
+        if request.giving_up:
+            job = await self._runner.give_up(_call(request), draining=request.draining)
+        else:
+            job = await self._runner.heartbeat(_call(request), settling=request.settling)
         return pb.HeartbeatResponse(cancelled=job.cancel_requested, lease=self._lease(job))
 
     async def FinishJob(self, request: pb.FinishJobRequest, context: Any) -> pb.FinishJobResponse:  # noqa: N802

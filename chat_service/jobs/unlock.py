@@ -57,7 +57,21 @@ class UnlockService:
             return job
         take = partial(self._take, job_id=job.job_id, answer=answer)
         job, changed = await execute_with_lock_retry(self._context.core.sessions, take)
-        return await self._go_on(job) if changed else job
+        if changed:
+            return await self._go_on(job)
+        await self._release_unused(job, answer)
+        return job
+
+    async def _release_unused(self, job: Job, answer: Reserved | Refused) -> None:
+        """Give coins back that were reserved for a job which had got another answer meanwhile.
+
+        Closes the race of two tries at the moment in which a user without an account is granted the first
+        coins: credit_service does not remember the refusal of the one, and reserves for the other. What does
+        not get back here goes back when the reservation expires.
+        """
+        if isinstance(answer, Reserved) and answer.reservation_id != job.reservation_id:
+            log.warning("unused_reservation_released", job_id=str(job.job_id), state=job.state)
+            await credit.release(self._context, answer.reservation_id, f"job {job.job_id} has ended")
 
     async def _take(
         self, session: AsyncSession, job_id: uuid.UUID, answer: Reserved | Refused
@@ -98,7 +112,7 @@ class UnlockService:
         due = partial(
             repository.take_due,
             reserving=True,
-            next_due=self._context.policy.reserve_retry,
+            pause=self._context.policy.reserve_retry,
             limit=_RESUMED_AT_ONCE,
         )
         jobs: Sequence[Job] = await execute_with_lock_retry(self._context.core.sessions, due)

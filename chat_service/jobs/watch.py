@@ -7,15 +7,16 @@ from functools import partial
 from chat_service.jobs import repository
 from chat_service.jobs.context import JobContext
 from chat_service.jobs.messages import job_message
-from chat_service.jobs.states import TERMINAL
+from chat_service.jobs.models import Job
+from chat_service.jobs.states import TERMINAL, JobState
 from protos.insight.v1 import insight_pb2
 from servicekit.retry import execute_in_transaction
 
 
 async def watch(context: JobContext, user_id: str, job_id: uuid.UUID) -> AsyncIterator[insight_pb2.Job]:
-    """Yield the job until it has ended; holds no connection between two reads. Raises `JobNotFound`.
+    """Yield the job until nothing more will happen to it; holds no connection between two reads.
 
-    Changes that follow each other faster than they can be read are seen as one.
+    Raises `JobNotFound`. Changes that follow each other faster than they can be read are seen as one.
     """
     get = partial(repository.get, job_id=job_id, user_id=user_id)
     last: insight_pb2.Job | None = None
@@ -27,6 +28,11 @@ async def watch(context: JobContext, user_id: str, job_id: uuid.UUID) -> AsyncIt
             if message != last:
                 yield message
                 last = message
-            if job.state in TERMINAL:
+            if _is_over(job):
                 return
             await watcher.wait()
+
+
+def _is_over(job: Job) -> bool:
+    """Whether it has ended, or waits for a payment that nobody will try."""
+    return job.state in TERMINAL or (job.state is JobState.PAYMENT_FAILED and job.payment_retry_time is None)

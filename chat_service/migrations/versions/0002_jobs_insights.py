@@ -31,6 +31,7 @@ _CHECKS = {
         "AND percent >= 0 AND percent <= 100"
     ),
     "attempt_counts": "attempt >= 0 AND payment_attempt >= 0 AND step_count >= 0 AND step_bytes >= 0",
+    "forgiven_attempts_were_made": "forgiven_attempts >= 0 AND forgiven_attempts <= attempt",
     "reserved_or_not": "(reservation_id IS NULL) = (state IN ('RESERVING', 'REJECTED'))",
     "not_claimed_yet": "state NOT IN ('RESERVING', 'QUEUED', 'REJECTED') OR attempt = 0",
     "lease_while_held": (
@@ -147,6 +148,7 @@ def _jobs() -> None:
         sa.Column("worker_id", sa.String(128), nullable=False),
         sa.Column("lease_expire_time", _INSTANT),
         sa.Column("settling_attempt", sa.Integer),
+        sa.Column("forgiven_attempts", sa.Integer, nullable=False),
         sa.Column("finish_attempt", sa.Integer),
         sa.Column("finish_outcome", sa.String(16)),
         sa.Column("cancel_requested", sa.Boolean, nullable=False),

@@ -12,6 +12,7 @@ import pytest
 from chat_service import bootstrap
 from chat_service.settings import ChatSettings
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
+from servicekit.settings import KitSettings
 from tests.chat_service.jobs.shop import Connection, Messages, Order, Shop
 from tests.served import ServedApp
 
@@ -57,7 +58,12 @@ def job_database(job_settings: ChatSettings) -> Iterator[Connection]:
 @pytest.fixture(scope="session")
 def shop(job_app: ServedApp, credit_target: str, job_database: Connection) -> Iterator[Shop]:
     """The services as their callers see them."""
-    with grpc.insecure_channel(job_app.target) as chat, grpc.insecure_channel(credit_target) as credit:
+    # As large as the apps' own channels take it.
+    size = [("grpc.max_receive_message_length", KitSettings().rpc_max_message_bytes)]
+    with (
+        grpc.insecure_channel(job_app.target, options=size) as chat,
+        grpc.insecure_channel(credit_target) as credit,
+    ):
         yield Shop(chat, credit, job_database)
 
 

@@ -167,6 +167,7 @@ def test_settling_that_began_in_time_is_never_exhausted(shop: Shop, order: Order
     for _ in range(5):
         claim = shop.claim(job)
         shop.run_out(job)
+    shop.make(claim.job)
     shop.beat(claim.job, settling=True)
     for _ in range(3):
         shop.run_out(job)

@@ -97,6 +97,8 @@ def test_a_terminal_row_never_changes(shop: Shop, order: Order, state: JobState,
         (JobState.QUEUED, "state = 'NONSENSE'"),
         (JobState.RUNNING, "lease_expire_time = NULL"),
         (JobState.RUNNING, "attempt = 0"),
+        (JobState.RUNNING, "forgiven_attempts = attempt + 1"),
+        (JobState.RUNNING, "forgiven_attempts = -1"),
         (JobState.SETTLING, "settling_attempt = NULL"),
         (JobState.SETTLING, "state = 'CANCELLED', lease_expire_time = NULL, finish_time = now()"),
         (JobState.PAYMENT_FAILED, "payment_attempt = 0"),
@@ -184,10 +186,10 @@ def _insert(shop: Shop, order: Order) -> uuid.UUID:
     shop.sql(
         "INSERT INTO jobs (user_id, job_id, request_id, kind, subject_id, category_id, params, state, price,"
         " stage_index, stage_count, stage_name, percent, requested_count, completed_ids, failed_count,"
-        " step_count, step_bytes, reservation_ttl_s, attempt, worker_id, cancel_requested, abandoned,"
-        " payment_attempt, due_time, create_time, update_time)"
+        " step_count, step_bytes, reservation_ttl_s, attempt, forgiven_attempts, worker_id,"
+        " cancel_requested, abandoned, payment_attempt, due_time, create_time, update_time)"
         " VALUES (%s, %s, gen_random_uuid(), 'k', %s, 'c', '{}', 'RESERVING', 1, 0, 0, '', 0, 2, '{}', 0,"
-        " 0, 0, 900, 0, '', false, false, 0, now() + interval '1 day', now(), now())",
+        " 0, 0, 900, 0, 0, '', false, false, 0, now() + interval '1 day', now(), now())",
         order.user_id,
         job_id,
         order.chat_id,

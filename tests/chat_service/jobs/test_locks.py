@@ -139,5 +139,5 @@ async def _take_twice(url: str) -> tuple[set[str], set[str]]:
 
 
 async def _take(session: AsyncSession) -> set[str]:
-    jobs = await repository.take_due(session, reserving=False, next_due=timedelta(seconds=30), limit=10)
+    jobs = await repository.take_due(session, reserving=False, pause=timedelta(seconds=30), limit=10)
     return {str(job.job_id) for job in jobs}

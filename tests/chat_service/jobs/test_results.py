@@ -182,17 +182,74 @@ def test_a_malformed_insight_is_refused(
 
 def test_the_largest_insight_fits(shop: Shop, order: Order) -> None:
     job = shop.claimed(order)
-    data = struct({"x": "y" * (limits.MAX_STRUCT_BYTES - len('{"x":""}'))})
-    shop.save_insight(job, types_of(job)[0], data=data, sentences=["z" * 1024] * 32)
+    sentences = ["z" * 1024] * 32
+    data = _struct_of(limits.MAX_STRUCT_BYTES - 32 * 1024)
+    shop.save_insight(job, types_of(job)[0], data=data, sentences=sentences)
+    # One sentence more is one too many
+    with refused("INVALID_FIELD", field="data"):
+        shop.save_insight(job, types_of(job)[0], data=_struct_of(limits.MAX_STRUCT_BYTES), sentences=["z"])
+
+
+def _struct_of(size_bytes: int) -> Struct:
+    """Make a Struct of exactly so many bytes on the wire."""
+    text = "y" * (size_bytes - 64)
+    made = struct({"x": text})
+    made = struct({"x": text + "y" * (size_bytes - made.ByteSize())})
+    assert made.ByteSize() == size_bytes
+    return made
+
+
+def test_what_is_small_as_json_and_large_on_the_wire_is_refused(shop: Shop, order: Order) -> None:
+    # Given numbers of one digit, which have two bytes as JSON and eleven on the wire
+    job = shop.claimed(order)
+    data = struct({"x": [1] * (limits.MAX_STRUCT_BYTES // 4)})
+    # When they are saved, then what counts is what their readers will get
+    with refused("INVALID_FIELD", field="data"):
+        shop.save_insight(job, types_of(job)[0], data=data)
+    with refused("INVALID_FIELD", field="step.result"):
+        shop.save_step(job, "one", step=pb.Step(name="one", result=data))
+
+
+def test_the_largest_of_all_insights_can_be_listed_together(shop: Shop) -> None:
+    # Given a chat with everything that is sold, each as large as it may be
+    order = shop.customer(coins=10_000)
+    largest, shown = _struct_of(limits.MAX_STRUCT_BYTES), set()
+    for category_id in _categories(shop):
+        job = shop.claimed(order, category_id)
+        for insight_type_id in types_of(job):
+            shop.save_insight(job, insight_type_id, data=largest, sentences=[])
+            shown.add(insight_type_id)
+        shop.beat(job, settling=True)
+        shop.finish(job, "COMPLETED", transaction_id=shop.charge(job))
+    # When they are listed, then they all come in one answer
+    assert set(shop.shown(order)) == shown
+    # And the largest catalogue that still does is known
+    assert len(shown) <= 60
+
+
+def _categories(shop: Shop) -> list[str]:
+    """Answer those that add something to the ones before."""
+    categories: list[pb.Category] = shop.call(
+        shop.insights.ListCategories, pb.ListCategoriesRequest()
+    ).categories
+    found, covered = [], set[str]()
+    for category in categories:
+        request = pb.ListInsightTypesRequest(category_id=category.category_id)
+        listed = shop.call(shop.insights.ListInsightTypes, request).insight_types
+        types = {insight_type.insight_type_id for insight_type in listed}
+        if types - covered:
+            found.append(category.category_id)
+            covered |= types
+    return found
 
 
 def test_the_steps_of_a_job_are_bounded_together(shop: Shop, order: Order) -> None:
     # Given a job with as much in its steps as it may have
     job = shop.claimed(order)
-    half = {"x": "y" * (limits.MAX_STRUCT_BYTES - len('{"x":""}'))}
+    largest = _struct_of(limits.MAX_STRUCT_BYTES)
     most = limits.MAX_STEPS_BYTES // limits.MAX_STRUCT_BYTES
     for index in range(most):
-        shop.save_step(job, f"step {index}", half)
+        shop.save_step(job, "", step=pb.Step(name=f"step {index}", result=largest))
     # When one more comes, then it is refused and not kept
     with refused("INVALID_FIELD", field="step.result"):
         shop.save_step(job, "one more", {"x": 1})

@@ -28,6 +28,9 @@ class Row:
     worker_id: str = ""
     lease_expire_time: datetime | None = None
     settling_attempt: int | None = None
+    forgiven_attempts: int = 0
+    requested_count: int = 2
+    completed_ids: tuple[str, ...] = ()
     due_time: datetime | None = _NOW
     start_time: datetime | None = None
     finish_time: datetime | None = None
@@ -55,7 +58,7 @@ def test_every_state_can_be_reached_and_left_unless_it_is_terminal() -> None:
 _STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["reserve", "reject", "claim", "beat", "settle", "cancel", "delete", "finish", "give up"]
+            ["reserve", "reject", "claim", "beat", "settle", "cancel", "delete", "finish", "give up", "step"]
         ),
         st.integers(0, 400),
         st.sampled_from(sorted(OUTCOMES)),
@@ -108,7 +111,9 @@ def _worked(row: Row, step: str, now: datetime, outcome: JobState) -> Row:
     if step == "settle":
         return _changed(row, lifecycle.begin_settling(row))
     if step == "give up":
-        return _changed(row, lifecycle.give_up(now, _LEASE))
+        return _changed(row, lifecycle.give_up(row, now, _LEASE, draining=outcome in TERMINAL))
+    if step == "step":
+        return _changed(row, lifecycle.forgive_all(row))
     if step != "finish":
         return row
     paid = uuid.uuid4() if outcome is JobState.COMPLETED else None
@@ -130,6 +135,7 @@ def _assert_consistent(row: Row) -> None:
     assert (row.transaction_id is not None) == (row.state is JobState.COMPLETED)
     assert row.lease_expire_time is None or row.state in LEASED
     assert row.lease_expire_time is not None or row.state not in (JobState.RUNNING, JobState.SETTLING)
+    assert 0 <= row.forgiven_attempts <= row.attempt
     assert row.due_time is None or row.state not in TERMINAL
     assert row.due_time is not None or row.state in TERMINAL | {JobState.PAYMENT_FAILED}
     assert row.payment_retry_time is None or row.state is JobState.PAYMENT_FAILED
