@@ -266,3 +266,33 @@ def test_many_deletes_and_saves_at_once_end_well(shop: Shop) -> None:
         # Then all of it works
         assert Counter(together(4, delete_or_save)) == {"ok": 4}
         assert shop.job(job).cancel_requested
+
+
+def test_a_settlement_whose_worker_died_is_dropped_with_its_chat(shop: Shop, order: Order) -> None:
+    # Given a job whose chat was deleted while it settled, and whose worker died then
+    job = shop.claimed(order)
+    shop.make(job)
+    shop.beat(job, settling=True)
+    shop.chats.delete(order.user_id, order.chat_id)
+    shop.run_out(job)
+    # When another worker claims it, then it is told to give the coins back
+    claim = shop.claim(job)
+    assert (claim.claimed, claim.cancelled, claim.payment_attempt) == (True, True, 0)
+    # And it may end so
+    shop.release(job)
+    assert state_name(shop.finish(claim.job, "CANCELLED")) == "CANCELLED"
+
+
+def test_a_payment_whose_worker_died_is_dropped_with_its_chat(shop: Shop, order: Order) -> None:
+    # Given a later payment whose worker died, and whose chat was deleted then
+    job = shop.fail_payment(shop.claimed(order))
+    shop.sql("UPDATE jobs SET payment_retry_time = now(), due_time = now() WHERE job_id = %s", job.job_id)
+    assert not shop.claim(job).cancelled
+    shop.run_out(job)
+    shop.chats.delete(order.user_id, order.chat_id)
+    # When another worker claims it, then it is told to pay no more
+    claim = shop.claim(job)
+    assert (claim.claimed, claim.cancelled, claim.payment_attempt) == (True, True, 1)
+    # And a payment that was not made is the end
+    ended = shop.finish(claim.job, "PAYMENT_FAILED", error=error("SUBJECT_DELETED"))
+    assert (state_name(ended), ended.error.reason) == ("CANCELLED", "SUBJECT_DELETED")

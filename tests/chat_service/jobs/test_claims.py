@@ -208,3 +208,54 @@ def test_an_attempt_below_one_is_malformed(shop: Shop, order: Order, attempt: in
 def test_the_name_of_a_worker_is_bounded(shop: Shop, order: Order) -> None:
     with refused("INVALID_FIELD", field="worker_id"):
         shop.claim(shop.unlock(order), "x" * 129)
+
+
+def test_settling_that_makes_the_work_again_uses_up_the_attempts(shop: Shop, order: Order) -> None:
+    # Given a job that began to settle a failure in its first attempt
+    job = shop.claimed(order)
+    shop.beat(job, settling=True)
+    # When every later attempt dies while it makes again what is missing
+    for _ in range(4):
+        shop.run_out(job)
+        assert not shop.claim(job).exhausted
+    shop.run_out(job)
+    # Then there is a last one
+    claim = shop.claim(job)
+    assert (claim.claimed, claim.exhausted) == (True, True)
+
+
+def test_an_attempt_that_saved_a_step_does_not_count(shop: Shop, order: Order) -> None:
+    # Given a job that four workers left without a trace, and a fifth one after a step
+    job = shop.unlock(order)
+    for _ in range(5):
+        claim = shop.claim(job)
+        shop.run_out(job)
+    shop.save_step(claim.job, "one")
+    # When five more leave it, the first of them after the same step again
+    for attempt in range(6, 11):
+        shop.run_out(job)
+        claim = shop.claim(job)
+        assert (claim.lease.attempt, claim.exhausted) == (attempt, False)
+        if attempt == 6:
+            shop.save_step(claim.job, "one")
+    # Then the next one is one too many: the count began with the step that was new
+    shop.run_out(job)
+    assert shop.claim(job).exhausted
+
+
+def test_an_attempt_whose_worker_was_told_to_stop_does_not_count(shop: Shop, order: Order) -> None:
+    # Given a job whose workers are told to stop, over and over
+    job = shop.unlock(order)
+    for _ in range(7):
+        claim = shop.claim(job)
+        assert (claim.claimed, claim.exhausted) == (True, False)
+        # And one says so twice, because the answer was lost
+        shop.beat(claim.job, giving_up=True, draining=True)
+        shop.beat(claim.job, giving_up=True, draining=True)
+    assert shop.column(job, "forgiven_attempts") == 7
+    # When five give it up for other reasons, then these count
+    for _ in range(5):
+        claim = shop.claim(job)
+        assert not claim.exhausted
+        shop.beat(claim.job, giving_up=True)
+    assert shop.claim(job).exhausted

@@ -3,16 +3,20 @@
 import socket
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from credit_service import __main__ as credit_main
 from credit_service import bootstrap as credit_bootstrap
 from credit_service.settings import CreditSettings
+from protos.credit.v1 import credit_pb2
 from servicekit.embedded import EmbeddedPostgres
 from servicekit.migrations import upgrade
 from tests.chat_service.clients import refused
 from tests.chat_service.jobs.conftest import Alone
+from tests.chat_service.jobs.racing import outcome
 from tests.chat_service.jobs.shop import Messages, Order, Shop, state_name
 from tests.eventually import eventually
 from tests.served import ServedApp
@@ -28,9 +32,10 @@ class Credit:
         self.target = f"127.0.0.1:{settings.credit_port}"
         self._settings = settings
 
-    def running(self) -> ServedApp:
-        """Run it for as long as the context lasts."""
-        return ServedApp(lambda: credit_bootstrap.build(self._settings), lambda app: app.engine.dispose())
+    def running(self, **changes: Any) -> ServedApp:
+        """Run it for as long as the context lasts, with some settings changed."""
+        settings = self._settings.model_copy(update=changes)
+        return ServedApp(lambda: credit_bootstrap.build(settings), lambda app: app.engine.dispose())
 
 
 @pytest.fixture
@@ -151,3 +156,80 @@ def test_a_queued_job_of_a_crashed_copy_is_sent(shop_alone: Shop, credit: Credit
         found = shop.unlock(order, request_id=str(shop.column(job, "request_id")))
         assert found.reservation_id == shop.reservations(order.user_id)[0].reservation_id
         assert len(shop.reservations(order.user_id)) == 1
+
+
+def test_of_two_answers_to_one_order_the_second_one_binds_no_coins(alone: Alone, credit: Credit) -> None:
+    # Given a job of a user without an account, that two callers reserve for at once
+    with alone(credit_target=credit.target, job_reserve_retry_s=600.0) as shop:
+        with credit.running():
+            order = shop.customer(coins=0)
+        request_id = str(uuid.uuid4())
+        job = shop.unlock(order, request_id=request_id)
+        with credit.running(), ThreadPoolExecutor(2) as pool, shop.database.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT 1 FROM jobs WHERE job_id = %s FOR UPDATE", (job.job_id,))
+            # When one of them is refused, the first coins come, and the other one gets its reservation
+            first = pool.submit(_answer, shop, order, request_id)
+            eventually(lambda: _waiting(shop) == 1)
+            shop.grant(order.user_id, PRICE)
+            second = pool.submit(_answer, shop, order, request_id)
+            eventually(lambda: _waiting(shop) == 2)
+            cursor.execute("COMMIT")
+            # Then the first answer stays, and the coins of the second go back
+            assert {first.result(20), second.result(20)} == {"INSUFFICIENT_CREDITS"}
+            assert shop.state(job) == "REJECTED"
+            assert shop.account(order.user_id).available == PRICE
+            assert state_name(shop.unlock(order)) == "QUEUED"
+
+
+def _answer(shop: Shop, order: Order, request_id: str) -> str:
+    return outcome(lambda: shop.unlock(order, request_id=request_id))
+
+
+def _waiting(shop: Shop) -> int:
+    """Answer how many wait for the lock that the test holds."""
+    return int(shop.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")[0][0])
+
+
+def test_an_order_that_can_never_be_reserved_ends(shop_alone: Shop, credit: Credit) -> None:
+    shop = shop_alone
+    # Given a reservation that another version has asked for in other words
+    order = _customer(shop, credit, 1_000)
+    job = shop.unlock(order)
+    shop.sql("UPDATE jobs SET due_time = now() + interval '1 hour' WHERE job_id = %s", job.job_id)
+    with credit.running():
+        words = credit_pb2.ReserveRequest(
+            user_id=order.user_id, amount=PRICE, description="other words", request_id=job.job_id
+        )
+        shop.call(shop.credits.Reserve, words)
+        # When the job asks for it, then it ends with what was answered, instead of asking for ever
+        shop.make_due(job)
+        eventually(lambda: shop.state(job) == "REJECTED")
+        assert shop.job(job).error.reason == "REQUEST_ID_REUSED"
+        # And the repeated order gets the job, not an error about the user's own request
+        again = shop.unlock(order, request_id=str(shop.column(job, "request_id")))
+        assert (again.job_id, state_name(again)) == (job.job_id, "REJECTED")
+        # And the category can be ordered anew
+        assert state_name(shop.unlock(order)) == "QUEUED"
+
+
+def test_an_order_that_may_not_be_reserved_waits_for_an_operator_or_a_cancel(
+    alone: Alone, credit: Credit
+) -> None:
+    # Given a chat_service with a service token that credit_service does not take
+    with alone(credit_target=credit.target, job_reserve_retry_s=0.3) as shop:
+        order = _customer(shop, credit, 1_000)
+        waiting, cancelled = shop.unlock(order), shop.unlock(order, "romantic")
+        with credit.running(service_token="another"):
+            # When both ask, then neither is refused
+            due = "SELECT due_time FROM jobs WHERE job_id = %s"
+            before = shop.sql(due, waiting.job_id)
+            eventually(lambda: shop.sql(due, waiting.job_id) != before)
+            assert shop.state(waiting) == "RESERVING"
+            # When one is cancelled, then it ends
+            assert shop.cancel(cancelled).cancel_requested
+            eventually(lambda: shop.state(cancelled) == "REJECTED")
+            assert shop.job(cancelled).error.reason == "UNAUTHENTICATED"
+        # When the token is right, then the other one goes on
+        with credit.running():
+            eventually(lambda: shop.state(waiting) == "QUEUED")

@@ -38,10 +38,7 @@ def test_jobs_of_a_flushed_redis_are_sent_again(shop: Shop, order: Order, messag
     shop.make_due(job)
     # Then it is sent again, and not more often than once in that time
     assert eventually(lambda: messages.of(job)) == ["run_job"]
-    (ahead_s,) = shop.sql(
-        "SELECT extract(epoch FROM due_time - now()) FROM jobs WHERE job_id = %s", job.job_id
-    )[0]
-    assert 25 < ahead_s <= 30
+    assert 25 < _ahead_s(shop, job) <= 30
 
 
 @pytest.mark.parametrize("settling", [False, True])
@@ -125,3 +122,39 @@ def test_while_redis_is_away_orders_are_taken_and_sent_later(alone: Alone, tmp_p
             assert "run_job" in eventually(lambda: messages.of(job))
             messages.close()
             eventually(lambda: not shop.column(job, "due_time <= now()"))
+
+
+@pytest.mark.parametrize(("waited_s", "pause_s"), [(10, 30), (120, 120), (599, 599), (86_400, 600)], ids=str)
+def test_a_job_that_waits_long_is_sent_ever_more_seldom(
+    shop: Shop, order: Order, messages: Messages, waited_s: int, pause_s: int
+) -> None:
+    # Given a job that no worker took for some time
+    job = shop.unlock(order)
+    eventually(lambda: messages.of(job))
+    shop.sql(
+        "UPDATE jobs SET update_time = now() - %s * interval '1 s' WHERE job_id = %s", waited_s, job.job_id
+    )
+    # When it is sent again
+    shop.make_due(job)
+    eventually(lambda: len(messages.of(job)) == 2)
+    # Then as long again passes before the next time, up to ten minutes
+    assert _ahead_s(shop, job) == pytest.approx(pause_s, abs=5)
+
+
+def test_a_job_whose_worker_died_is_not_sent_later_for_having_run_long(
+    shop: Shop, order: Order, messages: Messages
+) -> None:
+    # Given a job that ran for an hour without a change, and whose worker died just now
+    job = shop.claimed(order)
+    eventually(lambda: messages.of(job))
+    shop.sql("UPDATE jobs SET update_time = now() - interval '1 hour' WHERE job_id = %s", job.job_id)
+    shop.run_out(job)
+    # When it is sent again, then what counts is since when it waits
+    shop.make_due(job)
+    eventually(lambda: len(messages.of(job)) == 2)
+    assert _ahead_s(shop, job) == pytest.approx(30, abs=5)
+
+
+def _ahead_s(shop: Shop, job: pb.Job) -> float:
+    ahead = "SELECT extract(epoch FROM due_time - now()) FROM jobs WHERE job_id = %s"
+    return float(shop.sql(ahead, job.job_id)[0][0])

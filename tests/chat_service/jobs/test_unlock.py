@@ -7,6 +7,7 @@ import pytest
 from protos.insight.v1 import insight_pb2 as pb
 from servicekit.errors import ServiceError
 from tests.chat_service.clients import refused
+from tests.chat_service.jobs.conftest import Alone
 from tests.chat_service.jobs.shop import CATEGORY, Messages, Order, Shop, state_name, types_of
 from tests.eventually import eventually
 
@@ -214,3 +215,32 @@ def test_a_malformed_order_is_refused_by_its_field(shop: Shop, field: str, value
 def _types(shop: Shop, category_id: str) -> list[pb.InsightType]:
     request = pb.ListInsightTypesRequest(category_id=category_id)
     return list(shop.call(shop.insights.ListInsightTypes, request).insight_types)
+
+
+def test_a_category_that_other_jobs_are_making_is_not_sold(shop: Shop) -> None:
+    # Given orders that together make all that a further category has
+    order = shop.customer(coins=2_000)
+    others = [shop.unlock(order, category_id) for category_id in ("romantic", "friendship", "workplace")]
+    # When that one is ordered, then there is nothing to pay for
+    reserved = shop.account(order.user_id).reserved
+    with refused("NOTHING_TO_UNLOCK", state="ORDERED"):
+        shop.unlock(order, "family")
+    assert shop.account(order.user_id).reserved == reserved
+    # When one of them does not get made, then it can be bought
+    assert state_name(shop.cancel(others[0])) == "CANCELLED"
+    family = shop.unlock(order, "family")
+    assert set(types_of(family)) & set(types_of(others[0]))
+
+
+def test_after_the_last_try_to_pay_the_category_can_be_ordered_anew(alone: Alone) -> None:
+    # Given a job that was not paid and will not be
+    with alone(payment_retry_max_tries=0) as shop:
+        order = shop.customer()
+        unpaid = shop.fail_payment(shop.claimed(order))
+        assert not unpaid.HasField("payment_retry_time")
+        # When the category is ordered again, then it is made again, paid once, and shown
+        done = shop.complete(shop.claimed(order))
+        assert sorted(shop.shown(order)) == sorted(types_of(done)) == sorted(types_of(unpaid))
+        assert shop.account(order.user_id).balance == 1_000 - PRICE
+        # And the old one stays as it was
+        assert shop.state(unpaid) == "PAYMENT_FAILED"

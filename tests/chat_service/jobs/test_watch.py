@@ -153,3 +153,15 @@ def test_a_watcher_that_goes_away_is_forgotten(shop: Shop, order: Order, job_app
     stream.close()  # type: ignore[attr-defined]  # a generator behind its interface
     # Then nothing of it is left: a second one comes and goes as well
     assert state_name(next(shop.watch(job))) == "QUEUED"
+
+
+def test_the_watch_of_a_payment_that_nobody_tries_again_ends(alone: Alone) -> None:
+    # Given a service that tries no payment again
+    with alone(payment_retry_max_tries=0) as shop:
+        job = shop.claimed(shop.customer())
+        watching = Watching(shop, job)
+        watching.until(_is("RUNNING"))
+        # When a payment fails, then there is nothing more to wait for
+        shop.fail_payment(job)
+        assert watching.ended()
+        assert watching.states()[-1] == "PAYMENT_FAILED"
