@@ -59,7 +59,7 @@ class CancelService:
         """Stop the user's job, or ask its worker to; raises `JobNotFound`, `JobNotCancellable`."""
         work = partial(self._cancel, user_id=user_id, job_id=job_id)
         job, taken_over = await execute_with_lock_retry(self._context.core.sessions, work)
-        self._context.changes.changed(job_id)
+        self._context.changes.changed(job)
         return await self.give_back(job) if taken_over else job
 
     async def _cancel(self, session: AsyncSession, user_id: str, job_id: uuid.UUID) -> tuple[Job, bool]:
@@ -98,7 +98,6 @@ class CancelService:
         await asyncio.gather(*(self._settle_one(job_id, few) for job_id in job_ids))
 
     async def _settle_one(self, job_id: uuid.UUID, few: asyncio.Semaphore) -> None:
-        self._context.changes.changed(job_id)
         async with few:
             try:
                 get = partial(repository.get, job_id=job_id)
@@ -106,6 +105,7 @@ class CancelService:
             except ServiceError as error:
                 log.warning("cancelled_job_not_read", job_id=str(job_id), reason=error.reason)
                 return
+            self._context.changes.changed(job)
             # A worker's attempt is none of our business, also when it is about the same cancel.
             if job.worker_id != OWN_WORKER_ID:
                 return

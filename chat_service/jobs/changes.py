@@ -1,7 +1,8 @@
 """Who waits for a change of which job, and who tells them.
 
-Changes made by this process wake its watchers at once; those of other copies are found by one query for all
-watched jobs together, so that waiting costs no connection however many watch.
+Changes made by this process reach its watchers at once, with the row as it was committed; those of other
+copies are found by one query for all watched jobs together. So watching costs no connection while nothing
+happens, and no read of the row while this process is the one that changes it.
 """
 
 import asyncio
@@ -27,21 +28,36 @@ _CHUNK = 1_000
 
 
 class Watcher:
-    """One who waits; `seen` is the update_time of what it read last."""
+    """One who waits for news of one job."""
 
     def __init__(self) -> None:
         """Nothing has been seen yet."""
+        #: The update_time of the newest row that it has or is about to get.
         self.seen: datetime | None = None
+        self._news: Job | None = None
         self._changed = asyncio.Event()
 
+    def offer(self, job: Job) -> None:
+        """Give the row, unless one that is as new was seen: two commits may be told in the wrong order."""
+        if self.seen is None or job.update_time > self.seen:
+            self.seen, self._news = job.update_time, job
+            self._changed.set()
+
+    def saw(self, job: Job) -> None:
+        """Note a row that was read. What was given meanwhile and is older than it is forgotten."""
+        if self._news is None or self._news.update_time <= job.update_time:
+            self.seen, self._news = job.update_time, None
+
     def wake(self) -> None:
-        """Say that there may be something new."""
+        """Say that there may be something new to read."""
         self._changed.set()
 
-    async def wait(self) -> None:
-        """Wait until somebody says so; what was said since the last wait counts. Read after this."""
+    async def wait(self) -> Job | None:
+        """Wait for the next row, or None: read it. What came since the last wait counts, the newest only."""
         await self._changed.wait()
         self._changed.clear()
+        news, self._news = self._news, None
+        return news
 
 
 class JobChanges:
@@ -65,10 +81,10 @@ class JobChanges:
             if not self._watchers[job_id]:
                 del self._watchers[job_id]
 
-    def changed(self, job_id: uuid.UUID) -> None:
-        """Wake those who watch the job; call it after the commit."""
-        for watcher in self._watchers.get(job_id, ()):
-            watcher.wake()
+    def changed(self, job: Job) -> None:
+        """Give the row to those who watch the job; call it after the commit, and never change it then."""
+        for watcher in self._watchers.get(job.job_id, ()):
+            watcher.offer(job)
 
     async def poll(self, sessions: Sessions, interval_s: float) -> None:
         """Look for changes that other copies made, for ever; asks only while somebody watches."""

@@ -53,7 +53,7 @@ class FinishService:
         work = partial(self._finish, report=report)
         job, changed = await execute_with_lock_retry(self._context.core.sessions, work)
         if changed:
-            self._context.changes.changed(job.job_id)
+            self._context.changes.changed(job)
             events.ended(job)
         return job
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from chat_service.errors import JobNotFound
 from chat_service.jobs.constraints import ACTIVE
@@ -21,6 +22,12 @@ _INTERNAL = frozenset(
 )
 _FRESH = {"populate_existing": True}
 
+_LOCKED = select(Job).where(Job.job_id == bindparam("job_id")).with_for_update().subquery()
+#: The row and the time, in one round trip. PostgreSQL never merges a locking subquery into the query around
+#: it, so the clock is read for the row that comes out of the lock; in the locking query itself it would be
+#: read before the wait.
+_LOCK = select(aliased(Job, _LOCKED), func.clock_timestamp())
+
 
 async def clock(session: AsyncSession) -> datetime:
     """Answer the database's time as of now; to be asked after the locks are held."""
@@ -32,16 +39,14 @@ async def lock(session: AsyncSession, job_id: uuid.UUID) -> tuple[Job, datetime]
     """Answer the locked job and the time as of then; raises `JobNotFound`.
 
     Closes the race of two calls that both decide from what they read before the other wrote: two claims, a
-    late save and a new claim, a cancel and the beginning of the settlement. The clock is read in a statement
-    of its own, because in the locking one it would be read before the wait.
+    late save and a new claim, a cancel and the beginning of the settlement.
     """
-    found = await session.execute(
-        select(Job).where(Job.job_id == job_id).with_for_update(), execution_options=_FRESH
-    )
-    job = found.scalar_one_or_none()
-    if job is None:
+    found = await session.execute(_LOCK, {"job_id": job_id}, execution_options=_FRESH)
+    row = found.one_or_none()
+    if row is None:
         raise JobNotFound(job_id)
-    return job, await clock(session)
+    job, now = row
+    return job, now
 
 
 async def lock_of_subject(session: AsyncSession, subject_id: str) -> Sequence[Job]:

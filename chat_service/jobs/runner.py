@@ -64,7 +64,7 @@ class RunnerService:
         work = partial(self._claim, job_id=job_id, worker_id=worker_id)
         claim = await execute_with_lock_retry(self._context.core.sessions, work)
         if claim.claimed:
-            self._context.changes.changed(job_id)
+            self._context.changes.changed(claim.job)
             log.info("job_claimed", job_id=str(job_id), attempt=claim.job.attempt, worker_id=worker_id)
         return claim
 
@@ -142,7 +142,7 @@ class RunnerService:
 
         job, answer, changed = await execute_with_lock_retry(self._context.core.sessions, transaction)
         if changed:
-            self._context.changes.changed(call.job_id)
+            self._context.changes.changed(job)
         return job, answer
 
 

@@ -90,7 +90,7 @@ class UnlockService:
 
     async def _go_on(self, job: Job) -> Job:
         """Do what follows the commit."""
-        self._context.changes.changed(job.job_id)
+        self._context.changes.changed(job)
         events.ended(job)
         if job.state is JobState.QUEUED:
             self._context.outbox.put(job)

@@ -21,16 +21,18 @@ async def watch(context: JobContext, user_id: str, job_id: uuid.UUID) -> AsyncIt
     get = partial(repository.get, job_id=job_id, user_id=user_id)
     last: insight_pb2.Job | None = None
     with context.changes.watcher(job_id) as watcher:
+        job: Job | None = None
         while True:
-            job = await execute_in_transaction(context.core.sessions, get)
-            watcher.seen = job.update_time
+            if job is None:
+                job = await execute_in_transaction(context.core.sessions, get)
+                watcher.saw(job)
             message = job_message(job)
             if message != last:
                 yield message
                 last = message
             if _is_over(job):
                 return
-            await watcher.wait()
+            job = await watcher.wait()
 
 
 def _is_over(job: Job) -> bool:

@@ -1,13 +1,17 @@
 """WatchJob: the job as of now, and again after every change, until it has ended."""
 
+import asyncio
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
 
 from chat_service import bootstrap
+from chat_service.jobs.changes import JobChanges
+from chat_service.jobs.models import Job
 from chat_service.settings import ChatSettings
 from protos.insight.v1 import insight_pb2 as pb
 from tests.chat_service.clients import refused
@@ -165,3 +169,32 @@ def test_the_watch_of_a_payment_that_nobody_tries_again_ends(alone: Alone) -> No
         shop.fail_payment(job)
         assert watching.ended()
         assert watching.states()[-1] == "PAYMENT_FAILED"
+
+
+def _row(job_id: uuid.UUID, second: int) -> Job:
+    return Job(job_id=job_id, update_time=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second))
+
+
+async def test_rows_that_are_told_in_the_wrong_order_leave_the_newest() -> None:
+    # Given a watcher of a job
+    changes, job_id = JobChanges(), uuid.uuid4()
+    old, new, newest = (_row(job_id, second) for second in (1, 2, 3))
+    with changes.watcher(job_id) as watcher:
+        # When a row comes after a newer one, then only the newer one is given
+        changes.changed(new)
+        changes.changed(old)
+        assert await watcher.wait() is new
+        # When a row that was read is newer than one that was given meanwhile, then that one is forgotten
+        changes.changed(newest)
+        watcher.saw(newest)
+        assert await watcher.wait() is None
+        # And when it is older, then what was given comes after it
+        watcher.saw(old)
+        changes.changed(newest)
+        watcher.saw(new)
+        assert await watcher.wait() is newest
+        # And what it has seen is no news
+        changes.changed(newest)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await watcher.wait()
