@@ -216,6 +216,22 @@ async def test_a_killed_connection_is_unavailable_and_the_next_call_works(sessio
     assert await execute_in_transaction(sessions, live) == 1
 
 
+async def test_a_connection_that_was_closed_while_idle_is_replaced_and_nobody_notices(
+    sessions: Sessions, url: str
+) -> None:
+    async def backend(session: AsyncSession) -> int:
+        return int((await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+
+    idle = await execute_in_transaction(sessions, backend)
+    other = sync_engine(url, "tests")
+    with other.begin() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": idle})
+    other.dispose()
+    await asyncio.sleep(0)  # the loop hears of the closed socket
+
+    assert await execute_in_transaction(sessions, backend) != idle
+
+
 @pytest.mark.parametrize(
     "statement",
     [
