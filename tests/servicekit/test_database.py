@@ -222,12 +222,13 @@ async def test_a_connection_that_was_closed_while_idle_is_replaced_and_nobody_no
     async def backend(session: AsyncSession) -> int:
         return int((await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
 
+    def end(backend_pid: int) -> None:
+        with sync_engine(url, "tests").begin() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend_pid})
+
     idle = await execute_in_transaction(sessions, backend)
-    other = sync_engine(url, "tests")
-    with other.begin() as connection:
-        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": idle})
-    other.dispose()
-    await asyncio.sleep(0)  # the loop hears of the closed socket
+    # The loop runs meanwhile and hears of the closed socket, as that of a service does.
+    await asyncio.to_thread(end, idle)
 
     assert await execute_in_transaction(sessions, backend) != idle
 
