@@ -15,12 +15,15 @@ from chat_service.jobs.constraints import ACTIVE
 from chat_service.jobs.models import Job, JobStep
 from chat_service.jobs.outbox import Sending
 from chat_service.jobs.states import TERMINAL, JobState
+from servicekit.soft_delete import INCLUDE_DELETED
 
 #: Columns that nobody outside sees: their change is no change of the job.
 _INTERNAL = frozenset(
     {"lease_expire_time", "due_time", "worker_id", "step_count", "step_bytes", "forgiven_attempts"}
 )
-_FRESH = {"populate_existing": True}
+#: Jobs and steps are never deleted softly, so nothing of them has to be hidden; to look costs time in each call.
+_PLAIN = INCLUDE_DELETED
+_FRESH = {"populate_existing": True, **_PLAIN}
 
 _LOCKED = select(Job).where(Job.job_id == bindparam("job_id")).with_for_update().subquery()
 #: The row and the time, in one round trip. PostgreSQL never merges a locking subquery into the query around
@@ -107,7 +110,8 @@ async def types_being_made(session: AsyncSession, job: Job) -> set[str]:
             Job.subject_id == job.subject_id,
             Job.job_id != job.job_id,
             text(f"({ACTIVE})"),
-        )
+        ),
+        execution_options=_PLAIN,
     )
     return {name for names in found.scalars() for name in names}
 
