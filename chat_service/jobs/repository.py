@@ -21,7 +21,7 @@ from servicekit.soft_delete import INCLUDE_DELETED
 _INTERNAL = frozenset(
     {"lease_expire_time", "due_time", "worker_id", "step_count", "step_bytes", "forgiven_attempts"}
 )
-#: Jobs and steps are never deleted softly, so nothing of them has to be hidden; to look costs time in each call.
+#: Jobs and steps are never deleted softly: to hide what is deleted would only cost time in every call.
 _PLAIN = INCLUDE_DELETED
 _FRESH = {"populate_existing": True, **_PLAIN}
 
