@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from insight_worker.clients import Clients
 from insight_worker.registry import load_pipelines
 from insight_worker.runner import JobRunner
 from insight_worker.settings import WorkerSettings
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
-from tests.insight_worker.house import PIPELINES, House, Service
+from tests.insight_worker.house import PIPELINES, Customer, House, Service
 from tests.insight_worker.slow_pipeline import GATES_VARIABLE, Gates
 
 
@@ -81,3 +84,16 @@ def start_worker(
             return worker
 
         yield start
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    """What is logged during the test."""
+    with capture_logs(processors=[merge_contextvars]) as captured:
+        yield captured
+
+
+@pytest.fixture
+def customer(house: House) -> Customer:
+    """A user with 100 coins and a chat."""
+    return house.customer()

@@ -1,17 +1,11 @@
 """What a worker's thread does with one job, against both real services."""
 
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any
 
 import psutil
 import pytest
-from dramatiq.middleware import Shutdown
-from dramatiq.threading import raise_thread_exception
-from structlog.contextvars import merge_contextvars
-from structlog.testing import capture_logs
 
 from insight_worker.clients import Clients
 from insight_worker.errors import JobNotFound
@@ -23,70 +17,10 @@ from servicekit.errors import ServiceError, Unavailable
 from servicekit.ids import uuid7
 from tests.eventually import eventually
 from tests.insight_worker.house import PRICE, Customer, House
+from tests.insight_worker.running import after_run, expired, held, interrupted, paid
 from tests.insight_worker.slow_pipeline import READ, Gates
 
 _ALL = ["one", "two", "three"]
-
-
-class Running:
-    """A job that runs in a thread of its own."""
-
-    def __init__(self, runner: JobRunner, job_id: str) -> None:
-        self._ended: Future[None] = Future()
-        self.thread = threading.Thread(target=self._run, args=(runner, job_id), daemon=True)
-        self.thread.start()
-
-    def _run(self, runner: JobRunner, job_id: str) -> None:
-        try:
-            runner.run(job_id)
-            self._ended.set_result(None)
-        except BaseException as error:  # noqa: BLE001  # it is raised again in the test
-            self._ended.set_exception(error)
-
-    def shut_down(self) -> None:
-        """Interrupt it as Dramatiq does when the worker is told to stop."""
-        assert self.thread.ident is not None
-        raise_thread_exception(self.thread.ident, Shutdown)  # type: ignore[no-untyped-call]  # Dramatiq's
-
-    def end(self) -> None:
-        """Wait for it, and raise what it raised."""
-        self._ended.result(30)
-
-
-@contextmanager
-def held(runner: JobRunner, gates: Gates, job_id: str, stage: str, order: str = "hold") -> Iterator[Running]:
-    """Run a job up to a stage; in the end its gate is open and the job has ended."""
-    gates.put(order, stage)
-    seen = gates.notes("started").count(stage)
-    running = Running(runner, job_id)
-    eventually(lambda: gates.notes("started").count(stage) > seen)
-    try:
-        yield running
-    finally:
-        if gates.has(order, stage):
-            gates.lift(order, stage)
-        running.thread.join(30)
-
-
-@pytest.fixture
-def logs() -> Iterator[list[Any]]:
-    """What is logged during the test."""
-    with capture_logs(processors=[merge_contextvars]) as captured:
-        yield captured
-
-
-@pytest.fixture
-def customer(house: House) -> Customer:
-    """A user with 100 coins and a chat."""
-    return house.customer()
-
-
-def interrupted(runner: JobRunner, gates: Gates, job_id: str, stage: str, order: str = "hold") -> None:
-    """Run a job up to a stage, and shut the worker down there."""
-    with held(runner, gates, job_id, stage, order) as running:
-        running.shut_down()
-        with pytest.raises(Shutdown):
-            running.end()
 
 
 def test_a_job_is_made_charged_once_and_shown(runner: JobRunner, customer: Customer, gates: Gates) -> None:
@@ -333,13 +267,6 @@ def test_a_running_job_keeps_its_reservation_alive(
     assert len(customer.charges()) == 1
 
 
-def expired(house: House, customer: Customer) -> str:
-    """Order, and let the reservation expire before any worker comes."""
-    job_id = customer.unlock()
-    house.expire_in(-1, customer.job(job_id).reservation_id)
-    return job_id
-
-
 def test_a_late_charge_hides_the_insights_until_a_later_payment_succeeds(
     runner: JobRunner, customer: Customer, house: House, gates: Gates
 ) -> None:
@@ -362,16 +289,6 @@ def test_a_late_charge_hides_the_insights_until_a_later_payment_succeeds(
     assert gates.notes("done") == [READ, *_ALL]
 
 
-def after_run(runner: JobRunner, job_id: str, condition: Callable[[], bool]) -> Callable[[], bool]:
-    """Answer a condition that first gives the job's message to the worker, due or not."""
-
-    def look() -> bool:
-        runner.run(job_id)
-        return condition()
-
-    return look
-
-
 def test_coins_that_went_back_by_themselves_count_as_released(
     runner: JobRunner, customer: Customer, house: House, gates: Gates
 ) -> None:
@@ -383,11 +300,6 @@ def test_coins_that_went_back_by_themselves_count_as_released(
     # Then it has failed as if the coins had been released just now
     assert customer.wait_for(job_id, "FAILED").error.reason == "NOT_ENOUGH_MESSAGES"
     assert customer.coins() == (100, 0)
-
-
-def paid(runner: JobRunner, customer: Customer, job_id: str) -> Callable[[], bool]:
-    """Answer whether the job is paid after its next message."""
-    return after_run(runner, job_id, lambda: customer.state(job_id) == "COMPLETED")
 
 
 def test_a_later_payment_without_coins_fails_until_there_are_some(
