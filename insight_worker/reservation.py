@@ -4,7 +4,7 @@ import time
 from uuid import UUID, uuid5
 
 from insight_worker.credits_client import CreditsClient
-from insight_worker.errors import is_transient
+from insight_worker.errors import ReservationAlreadyCharged, is_transient
 from servicekit.errors import ServiceError
 from servicekit.logs import get_logger
 
@@ -41,6 +41,9 @@ class ReservationKeeper:
             return
         try:
             self._extend(timeout_s)
+        except ReservationAlreadyCharged:
+            # The job's own thread was faster: it has come to its end.
+            self._ended = True
         except ServiceError as error:
             # What has expired or was settled cannot be extended any more.
             self._ended = not is_transient(error)

@@ -151,3 +151,18 @@ def test_a_message_that_grpc_finds_too_large_is_not_sent_again() -> None:
 
     assert is_transient(RateLimited("10"))
     assert not is_transient(TooLarge("Received message larger than max"))
+
+
+def test_a_charge_at_the_moment_of_an_extension_is_nothing_to_warn_of(
+    clients: Clients, customer: Customer, calls: Counter[str], logs: list[Any]
+) -> None:
+    # Given a reservation that was charged while the heart was about to extend it
+    job_id = customer.unlock()
+    reservation_id = customer.job(job_id).reservation_id
+    keeper = ReservationKeeper(clients.credits, reservation_id, job_id, 1, 900)
+    clients.credits.charge(reservation_id, "", {})
+    # When it is tended, then it is left alone from then on, without a word
+    keeper.tend(5.0)
+    keeper.tend(5.0)
+    assert calls["Extend"] == 1
+    assert [line for line in logs if line["log_level"] == "warning"] == []
