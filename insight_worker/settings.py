@@ -34,9 +34,7 @@ class WorkerSettings(KitSettings):
         min_length=1,
         description="modules with a PIPELINE each, separated by commas",
     )
-    worker_poll_ms: int = Field(
-        20, ge=10, le=10_000, description="longest pause between looks for a message"
-    )
+    worker_poll_ms: int = Field(20, ge=10, le=10_000, description="longest pause between looks for a message")
     worker_start_timeout_s: float = Field(30.0, gt=0, description="longest wait for Redis at the start")
 
     worker_heartbeat_s: float = Field(
