@@ -42,7 +42,7 @@ grant: setup ## Give coins to a user of a running `make run`: make grant USER=al
 	@$(PY) -m credit_service grant "$(USER)" "$(COINS)"
 
 test: setup ## Run all tests against real PostgreSQL, Redis and processes; prints coverage.
-	@$(PY) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 check: setup ## Lint, types, import walls, protos.
 	$(VENV)/bin/ruff check .

@@ -6,11 +6,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 
 _PREFIX = "holdfast-test-"
+# No test asserts a time, an example's neither: it says how busy the machine was.
+hypothesis.settings.register_profile("holdfast", deadline=None)
+hypothesis.settings.load_profile("holdfast")
 
 
 @pytest.fixture(scope="session")

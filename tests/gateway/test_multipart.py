@@ -48,7 +48,7 @@ def read(
     return asyncio.run(work())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 40), min_size=1), st.binary(max_size=300))
 def test_the_pieces_of_the_body_do_not_matter(sizes: list[int], content: bytes) -> None:
     # given a form cut anywhere

@@ -73,7 +73,8 @@ def runner(clients: Clients, worker_settings: WorkerSettings, gates: Gates) -> J
 def start_worker(
     house: House, gates: Gates, redis_server: EmbeddedRedis, tmp_path: Path
 ) -> Iterator[Callable[..., Service]]:
-    """Start worker processes; what other tests have left in Redis is forgotten first."""
+    """Start worker processes; what other tests have left, jobs and messages, is forgotten first."""
+    house.forget_jobs()
     redis_server.flush()
     with ExitStack() as stack:
 

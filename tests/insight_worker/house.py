@@ -69,6 +69,7 @@ class House:
         self._directory = directory
         self.redis_url = redis_url
         self._credit_url = credit_url
+        self._chat_url = chat_url
         self.credit_port, self.chat_port = _free_ports(2)
         common = {
             "HOLDFAST_CREDIT_PORT": str(self.credit_port),
@@ -152,6 +153,15 @@ class House:
                     [seconds, reservation_id],
                 )
                 assert cursor.rowcount == 1
+        finally:
+            connection.close()
+
+    def forget_jobs(self) -> None:
+        """Remove all jobs: the dispatcher would send what earlier tests left to the workers of later ones."""
+        connection = psycopg2.connect(self._chat_url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("TRUNCATE jobs CASCADE")
         finally:
             connection.close()
 

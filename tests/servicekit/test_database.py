@@ -33,8 +33,6 @@ from servicekit.retry import (
 from servicekit.settings import KitSettings
 from servicekit.upsert import upsert_or_create, upsert_unique_record
 
-pytestmark = pytest.mark.xdist_group("servicekit_database")
-
 
 class Base(DeclarativeBase):
     pass

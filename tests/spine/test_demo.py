@@ -9,7 +9,7 @@ import pytest
 
 from tests.spine.conftest import LAUNCH, ROOT, clean_environment
 
-pytestmark = [pytest.mark.spine, pytest.mark.xdist_group("spine"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.spine, pytest.mark.timeout(180)]
 
 
 def test_the_demo_keeps_its_promises_and_leaves_no_process_behind(tmp_path: Path) -> None:

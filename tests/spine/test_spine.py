@@ -12,7 +12,7 @@ import redis
 from tests.eventually import eventually
 from tests.spine.conftest import EXAMPLES, System
 
-pytestmark = [pytest.mark.spine, pytest.mark.xdist_group("spine"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.spine, pytest.mark.timeout(240)]
 
 
 def test_the_whole_job_over_rest(system: System) -> None:
