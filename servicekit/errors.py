@@ -175,7 +175,13 @@ class Internal(ServiceError):
 
 
 def to_status(error: ServiceError) -> grpc.Status:
-    """Answer the gRPC status of an error: one ErrorInfo, and BadRequest or RetryInfo where they apply."""
+    """Answer the gRPC status that a call fails with."""
+    converted: grpc.Status = rpc_status.to_status(to_rpc_status(error))
+    return converted
+
+
+def to_rpc_status(error: ServiceError) -> Any:
+    """Answer the google.rpc.Status: one ErrorInfo, and BadRequest or RetryInfo where they apply."""
     details = [_info(error)]
     if error.violations:
         details.append(_bad_request(error.violations))
@@ -183,9 +189,7 @@ def to_status(error: ServiceError) -> grpc.Status:
         details.append(_retry(error.retry_after_s))
     code: int = error.code.value[0]
     message = _cut(error.message, _MAX_MESSAGE_BYTES)
-    status = status_pb2.Status(code=code, message=message, details=[_pack(d) for d in details])
-    converted: grpc.Status = rpc_status.to_status(status)
-    return converted
+    return status_pb2.Status(code=code, message=message, details=[_pack(d) for d in details])
 
 
 #: One of google.rpc's detail messages; that package publishes no types.

@@ -43,6 +43,8 @@ class ServerSpec:
     check: Callable[[], Awaitable[None]]
     #: Tasks that run beside the server until it stops, such as a sweeper.
     background: Sequence[Callable[[], Awaitable[None]]] = ()
+    #: Called when the server begins to drain: streams that wait for news, perhaps for ever, end themselves.
+    draining: Callable[[], None] = lambda: None
 
 
 class PortInUse(Exception):
@@ -97,6 +99,7 @@ class RunningServer:
         """Drain: NOT_SERVING at once, running RPCs finish within the drain time, then everything stops."""
         self._draining = True
         await self._health.enter_graceful_shutdown()
+        self.spec.draining()
         await self._server.stop(self.spec.settings.drain_s)
         for task in self._tasks:
             task.cancel()

@@ -69,20 +69,28 @@ class RpcInterceptor(_Interceptor):
         self._streams = streams
         self.token = service_token.encode()
         self.accept_new = accept_new
+        self._handlers: dict[str, _Handler] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler:
-        """Answer the method's handler with all of it around it."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(_QUIET):
-            return handler
+        """Answer the method's handler with all of it around it, which is made once a method."""
         method = handler_call_details.method
-        if handler.response_streaming:
-            return self._streaming(handler, method)
-        return self._unary(handler, method)
+        wrapped = self._handlers.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            # What is not served is not kept: anybody may ask for any name.
+            if handler is None or method.startswith(_QUIET):
+                return handler
+            wrapped = (
+                self._streaming(handler, method)
+                if handler.response_streaming
+                else self._unary(handler, method)
+            )
+            self._handlers[method] = wrapped
+        return wrapped
 
     def _unary(self, handler: _Handler, method: str) -> _Handler:
         # grpc-stubs types the handlers of sync servers; here they are coroutines.
@@ -92,8 +100,9 @@ class RpcInterceptor(_Interceptor):
         async def wrapped(request: Any, context: _Context) -> Any:
             async with _Rpc(self, self._calls, method, context) as rpc:
                 # Uploads are bounded by their own size and idle limits, not by a fixed time.
-                limit_s = None if handler.request_streaming else rpc.time_left_s()
-                async with asyncio.timeout(limit_s):
+                if handler.request_streaming or not rpc.needs_timer():
+                    return await call(decode(request), context)
+                async with asyncio.timeout(self._calls.max_deadline_s):
                     return await call(decode(request), context)
 
         make = (
@@ -150,9 +159,13 @@ class _Rpc:
         self._server = server
         self._slots = slots
         self._context = context
-        self._method = method.rpartition("/")[2]
-        self._service = method.strip("/").partition("/")[0]
+        self._path = method
         self._start_s = time.perf_counter()
+
+    def needs_timer(self) -> bool:
+        """Whether the server's maximum comes before the caller's deadline, at which gRPC itself cancels."""
+        left_s = self._context.time_remaining()
+        return left_s is None or left_s > self._slots.max_deadline_s
 
     def time_left_s(self) -> float:
         """Seconds until the caller's deadline, or the server's maximum where none came."""
@@ -190,13 +203,14 @@ class _Rpc:
         elif isinstance(error, grpc.aio.AbortError):
             self._log("info", "ABORTED_BY_HANDLER")
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self._log("info", "CANCELLED")
+            left_s = self._context.time_remaining()
+            self._log("info", "CANCELLED" if left_s is None or left_s > 0 else "DEADLINE_EXCEEDED")
         elif isinstance(error, ServiceError):
             await self._abort(error)
         elif isinstance(error, TimeoutError):
             await self._abort(DeadlineExceeded())
         else:
-            log.error("rpc_crashed", method=self._method, exc_info=error)
+            log.error("rpc_crashed", method=self._path, exc_info=error)
             await self._abort(Internal())
 
     async def _abort(self, error: ServiceError) -> None:
@@ -208,10 +222,11 @@ class _Rpc:
         await self._context.abort(status.code, status.details, trailing)
 
     def _log(self, level: str, outcome: str) -> None:
+        service, _, method = self._path.strip("/").partition("/")
         getattr(log, level)(
             "rpc",
-            grpc_service=self._service,
-            method=self._method,
+            grpc_service=service,
+            method=method,
             outcome=outcome,
             duration_ms=round((time.perf_counter() - self._start_s) * 1000, 3),
         )

@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from asyncpg import PostgresError
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,9 +32,15 @@ _RETRYABLE = frozenset({"40001", "40P01", "55P03"})
 _GONE = ("08", "57", "53", "58", "25006", "25P03")
 
 
-def sqlstate(error: DBAPIError) -> str:
-    """Answer the SQLSTATE behind a driver's error; empty when the connection broke before there was one."""
-    return str(getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None) or "")
+def sqlstate(error: Exception) -> str:
+    """Answer the SQLSTATE of a driver's error, wrapped or not; empty when the connection broke before one."""
+    given = getattr(error, "orig", error)
+    return str(getattr(given, "pgcode", None) or getattr(given, "sqlstate", None) or "")
+
+
+def gone(error: Exception) -> bool:
+    """Whether the error says that the database is not there, or not able, for now."""
+    return sqlstate(error).startswith(_GONE)
 
 
 def constraint_name(error: DBAPIError) -> str:
@@ -54,14 +61,15 @@ async def execute_in_transaction(
         async with transaction(sessions, isolation) as session:
             return await work(session)
     except (PoolTimeout, OSError, InterfaceError) as error:
-        raise _unavailable(error) from error
+        raise unavailable(error) from error
     except DBAPIError as error:
-        if error.connection_invalidated or sqlstate(error).startswith(_GONE):
-            raise _unavailable(error) from error
+        if error.connection_invalidated or gone(error):
+            raise unavailable(error) from error
         raise
 
 
-def _unavailable(error: Exception) -> DatabaseUnavailable:
+def unavailable(error: Exception) -> DatabaseUnavailable:
+    """Log what the driver said, which no caller gets to see, and answer the error that callers get."""
     log.warning("database_unavailable", error=repr(error))
     return DatabaseUnavailable()
 
@@ -75,12 +83,17 @@ async def execute_with_lock_retry(
     backoff, three tries in all; then raises `LockTimeout`. `work` may run several times and
     must have no effect outside of its session.
     """
+    return await repeat_on_locks(lambda: execute_in_transaction(sessions, work, isolation))
+
+
+async def repeat_on_locks(transact: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Run a whole transaction, again when it lost against others' locks (`execute_with_lock_retry`)."""
     for attempt in range(MAX_TRIES):
         if attempt:
             await asyncio.sleep(random.uniform(0, _FIRST_BACKOFF_S * 2**attempt))
         try:
-            return await execute_in_transaction(sessions, work, isolation)
-        except DBAPIError as error:
+            return await transact()
+        except (DBAPIError, PostgresError) as error:
             state = sqlstate(error)
             if state not in _RETRYABLE:
                 raise
