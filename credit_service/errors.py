@@ -27,11 +27,16 @@ class ReservationNotFound(ServiceError):
     reason = "RESERVATION_NOT_FOUND"
     code = grpc.StatusCode.NOT_FOUND
 
-    def __init__(self, reservation_id: object) -> None:
-        """Name the reservation."""
-        super().__init__(
-            f"there is no reservation {reservation_id}", metadata={"reservation_id": reservation_id}
-        )
+    def __init__(
+        self, reservation_id: object, user_id: str = "", reserve_request_id: object | None = None
+    ) -> None:
+        """Name the reservation, by its id or by its user and the request id of its Reserve."""
+        if reservation_id is not None:
+            text, metadata = f"there is no reservation {reservation_id}", {"reservation_id": reservation_id}
+        else:
+            text = f"user {user_id} has no reservation of request {reserve_request_id}"
+            metadata = {"user_id": user_id, "reserve_request_id": reserve_request_id or ""}
+        super().__init__(text, metadata=metadata)
 
 
 class ChargeExceedsReservation(ServiceError):
@@ -146,6 +151,20 @@ class BalanceOverflow(ServiceError):
         )
 
 
+class LinkedOperationFailed(ServiceError):
+    """Another operation of the same linked run failed."""
+
+    reason = "LINKED_OPERATION_FAILED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, refusal: refusals.LinkedOperationFailed) -> None:
+        """Say which, by its index in the call."""
+        super().__init__(
+            f"operation {refusal.index}, which this one is linked with, failed",
+            metadata={"index": refusal.index},
+        )
+
+
 class InsufficientCredits(ServiceError):
     """Fewer coins are available than asked for."""
 
@@ -171,7 +190,11 @@ def _too_much_metadata(refusal: refusals.TooMuchMetadata) -> InvalidField:
 _ERRORS: Mapping[type[Refusal], Callable[[Any], ServiceError]] = {
     refusals.RequestIdReused: lambda refusal: RequestIdReused(refusal.request_id, refusal.field),
     refusals.AccountNotFound: lambda refusal: AccountNotFound(refusal.user_id),
-    refusals.ReservationNotFound: lambda refusal: ReservationNotFound(refusal.reservation_id),
+    refusals.Malformed: lambda refusal: InvalidField(refusal.field, refusal.problem),
+    refusals.ReservationNotFound: lambda refusal: ReservationNotFound(
+        refusal.reservation_id, refusal.user_id, refusal.reserve_request_id
+    ),
+    refusals.LinkedOperationFailed: LinkedOperationFailed,
     refusals.TooMuchMetadata: _too_much_metadata,
     refusals.ChargeExceedsReservation: ChargeExceedsReservation,
     refusals.AlreadyCharged: ReservationAlreadyCharged,

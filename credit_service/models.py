@@ -1,20 +1,24 @@
 """The tables. Their CHECKs and UNIQUEs hold the invariants even against a bug in the ledger.
 
-Triggers stand in the first migration: `transactions` and `requests` can only be added to, accounts and
-reservations are never deleted, a closed account stays closed, a reservation keeps its terms, expires only
-when its time has run out, and never changes once it has left RESERVED.
+Triggers stand in the migrations: `transactions` and `events` can only be added to, requests and reservations
+leave only for the archive, accounts are never deleted, a transaction that charges names a reservation of its
+user, a closed account stays closed, a reservation keeps its terms, expires only when its time has run out,
+and never changes once it has left RESERVED.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Column,
     DateTime,
     ForeignKey,
-    ForeignKeyConstraint,
+    Identity,
     Index,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -22,9 +26,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from credit_service.ledger import ReservationState, TransactionType
+from credit_service.ledger import EventKind, ReservationState, TransactionType
 
 _STATES = ", ".join(f"'{state}'" for state in ReservationState)
+_KINDS = ", ".join(f"'{kind}'" for kind in EventKind)
 _TYPES = ", ".join(f"'{kind}'" for kind in TransactionType)
 # Compared byte by byte: one order for the row locks of every process, whatever the database's locale.
 _UserId = Text(collation="C")
@@ -61,6 +66,7 @@ class AccountRow(Base):
     create_time: Mapped[datetime] = mapped_column(server_default=text("now()"))
     update_time: Mapped[datetime] = mapped_column(server_default=text("now()"))
     close_time: Mapped[datetime | None]
+    event_key: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class ReservationRow(Base):
@@ -69,8 +75,6 @@ class ReservationRow(Base):
     __tablename__ = "reservations"
     __table_args__ = (
         UniqueConstraint("user_id", "number", name="reservations_user_id_number_key"),
-        # What a transaction's foreign key names: a reservation of the same user.
-        UniqueConstraint("reservation_id", "user_id", name="reservations_reservation_id_user_id_key"),
         CheckConstraint("number >= 1", name="reservations_number"),
         CheckConstraint("amount BETWEEN 1 AND 1000000000000", name="reservations_amount"),
         CheckConstraint(f"state IN ({_STATES})", name="reservations_state"),
@@ -142,11 +146,6 @@ class TransactionRow(Base):
         CheckConstraint(
             "(type = 'INSIGHT_UNLOCK') = (reservation_id IS NOT NULL)", name="transactions_reservation_id"
         ),
-        ForeignKeyConstraint(
-            ["reservation_id", "user_id"],
-            ["reservations.reservation_id", "reservations.user_id"],
-            name="transactions_reservation_id_fkey",
-        ),
         CheckConstraint("balance_after >= 0", name="transactions_balance_after"),
     )
 
@@ -171,8 +170,11 @@ class RequestRow(Base):
 
     __tablename__ = "requests"
     __table_args__ = (
+        # What is old enough for the archive: rows lie in the order of their time.
+        Index("requests_create_time", "create_time", postgresql_using="brin"),
         CheckConstraint(
-            "operation IN ('GRANT', 'RESERVE', 'CHARGE', 'RELEASE', 'EXTEND')", name="requests_operation"
+            "operation IN ('GRANT', 'DEBIT', 'RESERVE', 'CHARGE', 'RELEASE', 'EXTEND', 'CLOSE')",
+            name="requests_operation",
         ),
     )
 
@@ -185,6 +187,53 @@ class RequestRow(Base):
     transaction_id: Mapped[UUID | None]
     expire_time: Mapped[datetime | None]
     available: Mapped[int | None]
+
+
+class EventRow(Base):
+    """One change of a balance or a reservation, in the order that consumers see them (`store.events`)."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({_KINDS})", name="events_kind"),
+        CheckConstraint("0 <= reserved AND reserved <= balance", name="events_reserved_within_balance"),
+        # The account as it was at an instant.
+        Index("events_history", "user_id", "event_time", "event_seq"),
+    )
+
+    event_key: Mapped[int] = mapped_column(primary_key=True)
+    event_seq: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    user_id: Mapped[str] = mapped_column(_UserId)
+    kind: Mapped[str]
+    event_time: Mapped[datetime]
+    amount: Mapped[int]
+    balance: Mapped[int]
+    reserved: Mapped[int]
+    reservation_id: Mapped[UUID | None]
+    transaction_id: Mapped[UUID | None]
+
+
+class EventCursorRow(Base):
+    """How far a consumer inside this service has read the events."""
+
+    __tablename__ = "event_cursors"
+
+    consumer: Mapped[str] = mapped_column(primary_key=True)
+    event_key: Mapped[int]
+    event_seq: Mapped[int]
+
+
+def _archive(model: type[Base], key: Collection[str]) -> Table:
+    """Answer the table that rows of another one go to when they are old (`credit_service.archive`)."""
+    columns = (
+        Column(column.name, column.type, nullable=column.nullable, primary_key=column.name in key)
+        for column in model.__table__.columns
+    )
+    return Table(f"archived_{model.__tablename__}", Base.metadata, *columns)
+
+
+ARCHIVED_RESERVATIONS = _archive(ReservationRow, {"reservation_id"})
+Index("archived_reservations_of_user", ARCHIVED_RESERVATIONS.c.user_id, ARCHIVED_RESERVATIONS.c.number)
+ARCHIVED_REQUESTS = _archive(RequestRow, {"user_id", "request_id"})
 
 
 class PackageRow(Base):

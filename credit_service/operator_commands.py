@@ -1,14 +1,23 @@
 """What an operator does from the command line, through the running service, as any client would."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC
+from itertools import islice
 from uuid import UUID, uuid4
 
+from credit_service.errors import instant
 from credit_service.ledger import MAX_AMOUNT
 from credit_service.settings import OperatorSettings
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
 from servicekit.errors import ServiceError
 from servicekit.grpc_clients import Caller, sync_channel
+from servicekit.pages import MAX_PAGE_SIZE
+
+_STATE_PREFIX = "RESERVATION_STATE_"
+
+_Command = Callable[[credit_pb2_grpc.CreditServiceStub, Caller], Iterator[str]]
+"""Asks the service and answers what to print, line by line."""
 
 
 def grant(user_id: str, coins: str, request_id: UUID | None = None) -> int:
@@ -28,9 +37,9 @@ def grant(user_id: str, coins: str, request_id: UUID | None = None) -> int:
         request_id=str(request_id or uuid4()),
     )
 
-    def run(stub: credit_pb2_grpc.CreditServiceStub, caller: Caller) -> str:
+    def run(stub: credit_pb2_grpc.CreditServiceStub, caller: Caller) -> Iterator[str]:
         response = caller.call_sync(stub.Grant, request)
-        return f"{user_id}: {response.transaction.amount:+,} coins; {_shown(response.account)}"
+        yield f"{user_id}: {response.transaction.amount:+,} coins; {_shown(response.account)}"
 
     return _run(run, on_failure=f"to repeat it safely add --request-id {request.request_id}")
 
@@ -46,8 +55,8 @@ def account(user_id: str) -> int:
     """Say what an account holds, and answer the exit code."""
     request = credit_pb2.GetAccountRequest(user_id=user_id)
 
-    def run(stub: credit_pb2_grpc.CreditServiceStub, caller: Caller) -> str:
-        return f"{user_id}: {_shown(caller.call_sync(stub.GetAccount, request).account)}"
+    def run(stub: credit_pb2_grpc.CreditServiceStub, caller: Caller) -> Iterator[str]:
+        yield f"{user_id}: {_shown(caller.call_sync(stub.GetAccount, request).account)}"
 
     return _run(run)
 
@@ -59,11 +68,72 @@ def _shown(account: credit_pb2.Account) -> str:
     )
 
 
-def _run(command: Callable[[credit_pb2_grpc.CreditServiceStub, Caller], str], on_failure: str = "") -> int:
+def reservations(user_id: str, states: Sequence[str], limit: int) -> int:
+    """List the newest reservations of a user, in these states (none: in any), and answer the exit code."""
+    request = credit_pb2.ListReservationsRequest(
+        user_id=user_id,
+        states=[credit_pb2.ReservationState.Value(_STATE_PREFIX + state) for state in states],
+        page_size=min(limit, MAX_PAGE_SIZE),
+    )
+
+    def run(stub: credit_pb2_grpc.CreditServiceStub, caller: Caller) -> Iterator[str]:
+        return map(_listed, islice(_all_reservations(stub, caller, request), limit))
+
+    return _run(run)
+
+
+def _all_reservations(
+    stub: credit_pb2_grpc.CreditServiceStub, caller: Caller, request: credit_pb2.ListReservationsRequest
+) -> Iterator[credit_pb2.Reservation]:
+    while True:
+        page = caller.call_sync(stub.ListReservations, request)
+        yield from page.reservations
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _listed(row: credit_pb2.Reservation) -> str:
+    state = credit_pb2.ReservationState.Name(row.state).removeprefix(_STATE_PREFIX)
+    expires = instant(row.expire_time.ToDatetime(tzinfo=UTC))
+    reference = " ".join(filter(None, (row.reference_type, row.reference_id)))
+    return _in_one_line(
+        f"{row.reservation_id} {state} {row.amount:,}, charged {row.charged_amount:,}, expires {expires}"
+        f"{f', {reference}' if reference else ''}"
+    )
+
+
+def verify(user_id: str | None) -> int:
+    """Have the books recomputed, of one user or of all, say what is wrong, and answer the exit code."""
+    request = credit_pb2.VerifyLedgerRequest(user_id=user_id)
+    # It may take as long as the service lets it.
+    timeout_s = OperatorSettings.load().rpc_max_deadline_s
+    findings = 0
+
+    def run(stub: credit_pb2_grpc.CreditServiceStub, caller: Caller) -> Iterator[str]:
+        nonlocal findings
+        response = caller.call_sync(stub.VerifyLedger, request, timeout_s=timeout_s)
+        findings = response.findings_total
+        yield f"accounts checked: {response.accounts_checked:,}, findings: {findings:,}"
+        for row in response.findings:
+            yield _in_one_line(f"{row.user_id}: {row.check}: expected {row.expected}, found {row.found}")
+
+    return _run(run) or int(findings > 0)
+
+
+def _in_one_line(text: str) -> str:
+    """Write out what would not print: what callers sent must not end a line, nor steer a terminal."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
+def _run(command: _Command, on_failure: str = "") -> int:
     settings = OperatorSettings.load()
     with sync_channel(f"{settings.bind_host}:{settings.credit_port}", settings) as channel:
         try:
-            print(command(credit_pb2_grpc.CreditServiceStub(channel), Caller(settings)))
+            for line in command(credit_pb2_grpc.CreditServiceStub(channel), Caller(settings)):
+                print(line)
         except ServiceError as error:
             return _complain("\n".join(filter(None, (error.message, on_failure))))
     return 0

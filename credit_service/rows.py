@@ -8,14 +8,12 @@ from sqlalchemy import Column, Table
 
 from credit_service.ledger import (
     Account,
-    OperationKind,
-    Request,
     Reservation,
     ReservationState,
     Transaction,
     TransactionType,
 )
-from credit_service.models import AccountRow, Base, RequestRow, ReservationRow, TransactionRow
+from credit_service.models import AccountRow, Base, ReservationRow, TransactionRow
 
 
 def _columns(model: type[Base], kept: type) -> tuple[Column[Any], ...]:
@@ -28,11 +26,9 @@ def _columns(model: type[Base], kept: type) -> tuple[Column[Any], ...]:
 ACCOUNT_COLUMNS = _columns(AccountRow, Account)
 RESERVATION_COLUMNS = _columns(ReservationRow, Reservation)
 TRANSACTION_COLUMNS = _columns(TransactionRow, Transaction)
-REQUEST_COLUMNS = _columns(RequestRow, Request)
 
 _STATE = [column.name for column in RESERVATION_COLUMNS].index("state")
 _TYPE = [column.name for column in TRANSACTION_COLUMNS].index("type")
-_OPERATION = [column.name for column in REQUEST_COLUMNS].index("operation")
 
 
 def account_from(values: Sequence[Any]) -> Account:
@@ -48,11 +44,6 @@ def reservation_from(values: Sequence[Any]) -> Reservation:
 def transaction_from(values: Sequence[Any]) -> Transaction:
     """Answer the transaction of a row with TRANSACTION_COLUMNS."""
     return Transaction(*_with(values, _TYPE, TransactionType))
-
-
-def request_from(values: Sequence[Any]) -> Request:
-    """Answer the remembered request of a row with REQUEST_COLUMNS."""
-    return Request(*_with(values, _OPERATION, OperationKind))
 
 
 def _with(values: Sequence[Any], index: int, kind: type) -> tuple[Any, ...]:

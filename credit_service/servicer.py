@@ -1,12 +1,15 @@
 """credit.v1.CreditService: the request becomes an operation, the result a message."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from credit_service import messages, requests
-from credit_service.ledger import Charged, Extended, Granted, Released, Reserved
+from credit_service.history import History
+from credit_service.ledger import Charged, Closed, Debited, Extended, Granted, Released, Reserved
 from credit_service.repository import Repository
 from credit_service.service import LedgerService
+from credit_service.verification import Verification
+from credit_service.watching import Watching
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
 from servicekit.pages import PageTokens, cut_page
 from servicekit.validation import user_id_field, uuid_field
@@ -15,10 +18,21 @@ from servicekit.validation import user_id_field, uuid_field
 class CreditServicer(credit_pb2_grpc.CreditServiceServicer):
     """Thin: checks the request, asks the ledger, answers. Errors leave as `ServiceError`."""
 
-    def __init__(self, ledger: LedgerService, repository: Repository, tokens: PageTokens) -> None:
-        """Take what moves coins, what reads, and what signs page tokens."""
+    def __init__(
+        self,
+        ledger: LedgerService,
+        repository: Repository,
+        history: History,
+        verification: Verification,
+        watching: Watching,
+        tokens: PageTokens,
+    ) -> None:
+        """Take what moves coins, what reads (the present, the past, the books, events), what signs tokens."""
         self._ledger = ledger
         self._repository = repository
+        self._history = history
+        self._verification = verification
+        self._watching = watching
         self._tokens = tokens
 
     async def GetAccount(  # noqa: N802  # the names of the RPCs
@@ -32,49 +46,79 @@ class CreditServicer(credit_pb2_grpc.CreditServiceServicer):
         self, request: credit_pb2.GrantRequest, context: Any
     ) -> credit_pb2.GrantResponse:
         """Add coins."""
-        granted = await self._ledger.do(requests.grant(request), Granted)
-        return credit_pb2.GrantResponse(
-            transaction=messages.transaction(granted.transaction), account=messages.account(granted.account)
-        )
+        return messages.granted(await self._ledger.do(requests.grant(request), Granted))
+
+    async def Debit(  # noqa: N802
+        self, request: credit_pb2.DebitRequest, context: Any
+    ) -> credit_pb2.DebitResponse:
+        """Take coins back."""
+        return messages.debited(await self._ledger.do(requests.debit(request), Debited))
 
     async def Reserve(  # noqa: N802
         self, request: credit_pb2.ReserveRequest, context: Any
     ) -> credit_pb2.ReserveResponse:
         """Set coins aside."""
-        reserved = await self._ledger.do(requests.reserve(request), Reserved)
-        return credit_pb2.ReserveResponse(
-            reservation=messages.reservation(reserved.reservation),
-            account=messages.account(reserved.account),
-        )
+        return messages.reserved(await self._ledger.do(requests.reserve(request), Reserved))
 
     async def Charge(  # noqa: N802
         self, request: credit_pb2.ChargeRequest, context: Any
     ) -> credit_pb2.ChargeResponse:
         """Take reserved coins."""
-        charged = await self._ledger.do(requests.charge(request), Charged)
-        transaction = charged.transaction
-        return credit_pb2.ChargeResponse(
-            reservation=messages.reservation(charged.reservation),
-            transaction=None if transaction is None else messages.transaction(transaction),
-            account=messages.account(charged.account),
-        )
+        return messages.charged(await self._ledger.do(requests.charge(request), Charged))
 
     async def Release(  # noqa: N802
         self, request: credit_pb2.ReleaseRequest, context: Any
     ) -> credit_pb2.ReleaseResponse:
         """Give reserved coins back."""
-        released = await self._ledger.do(requests.release(request), Released)
-        return credit_pb2.ReleaseResponse(
-            reservation=messages.reservation(released.reservation),
-            account=messages.account(released.account),
-        )
+        return messages.released(await self._ledger.do(requests.release(request), Released))
 
     async def Extend(  # noqa: N802
         self, request: credit_pb2.ExtendRequest, context: Any
     ) -> credit_pb2.ExtendResponse:
         """Move an expiry to a later instant."""
-        extended = await self._ledger.do(requests.extend(request), Extended)
-        return credit_pb2.ExtendResponse(reservation=messages.reservation(extended.reservation))
+        return messages.extended(await self._ledger.do(requests.extend(request), Extended))
+
+    async def Execute(  # noqa: N802
+        self, request: credit_pb2.ExecuteRequest, context: Any
+    ) -> credit_pb2.ExecuteResponse:
+        """Do many operations in one commit."""
+        given = requests.execute(request)
+        results = await self._ledger.execute(given.operations, given.linked)
+        return credit_pb2.ExecuteResponse(results=map(messages.operation_result, results))
+
+    async def CloseAccount(  # noqa: N802
+        self, request: credit_pb2.CloseAccountRequest, context: Any
+    ) -> credit_pb2.CloseAccountResponse:
+        """Close an account for good."""
+        closed = await self._ledger.do(requests.close(request), Closed)
+        return credit_pb2.CloseAccountResponse(account=messages.account(closed.account))
+
+    async def GetBalanceAt(  # noqa: N802
+        self, request: credit_pb2.GetBalanceAtRequest, context: Any
+    ) -> credit_pb2.GetBalanceAtResponse:
+        """Answer an account as it was at an instant."""
+        asked = requests.balance_at(request)
+        account = await self._history.account(asked.user_id, asked.time)
+        return credit_pb2.GetBalanceAtResponse(account=messages.account(account))
+
+    async def WatchEvents(  # noqa: N802
+        self, request: credit_pb2.WatchEventsRequest, context: Any
+    ) -> AsyncIterator[credit_pb2.WatchEventsResponse]:
+        """Stream events until the client or the server goes."""
+        wanted = requests.watch(request)
+        after = await self._watching.now() if wanted.after is None else wanted.after
+        # Tells a client who begins now where that is: what is committed after this has reached it will come.
+        await context.send_initial_metadata(())
+        async for event in self._watching.watch(after, wanted.user_id):
+            yield credit_pb2.WatchEventsResponse(event=messages.event(event))
+
+    async def VerifyLedger(  # noqa: N802
+        self, request: credit_pb2.VerifyLedgerRequest, context: Any
+    ) -> credit_pb2.VerifyLedgerResponse:
+        """Recompute the books of everybody or of one user."""
+        user_id = requests.verified_user(request)
+        check = self._verification
+        return messages.verified(await (check.everybody() if user_id is None else check.one(user_id)))
 
     async def GetReservation(  # noqa: N802
         self, request: credit_pb2.GetReservationRequest, context: Any

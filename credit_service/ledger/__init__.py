@@ -6,9 +6,30 @@ are given. That is what lets every rule be tested in microseconds, and a batch t
 
 from credit_service.ledger.book import Book, Changes, Event, EventKind
 from credit_service.ledger.moves import DEFAULT_TTL
-from credit_service.ledger.operations import Charge, Extend, Grant, Operation, OperationKind, Release, Reserve
+from credit_service.ledger.operations import (
+    Charge,
+    Close,
+    Debit,
+    Extend,
+    Grant,
+    OnAccount,
+    OnReservation,
+    Operation,
+    OperationKind,
+    Release,
+    Reserve,
+)
 from credit_service.ledger.refusals import Refusal
-from credit_service.ledger.results import Charged, Extended, Granted, Released, Reserved, Result
+from credit_service.ledger.results import (
+    Charged,
+    Closed,
+    Debited,
+    Extended,
+    Granted,
+    Released,
+    Reserved,
+    Result,
+)
 from credit_service.ledger.rows import (
     MAX_AMOUNT,
     MAX_BALANCE,
@@ -31,12 +52,18 @@ __all__ = [
     "Changes",
     "Charge",
     "Charged",
+    "Close",
+    "Closed",
+    "Debit",
+    "Debited",
     "Event",
     "EventKind",
     "Extend",
     "Extended",
     "Grant",
     "Granted",
+    "OnAccount",
+    "OnReservation",
     "Operation",
     "OperationKind",
     "Refusal",

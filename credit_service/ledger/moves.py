@@ -35,7 +35,7 @@ def add(book: Book, account: Account, reservation: Reservation, kind: EventKind)
     """Take a reservation that was made just now, with the account right after it."""
     book.put_account(account)
     book.add_reservation(reservation)
-    book.events.append(Event(kind, account, reservation))
+    book.events.append(Event(kind, reservation.create_time, account, reservation))
 
 
 def settle(
@@ -46,10 +46,11 @@ def settle(
     transaction: Transaction | None = None,
 ) -> Account:
     """Take a reservation that has just left RESERVED: its coins are held no longer."""
+    assert reservation.settle_time is not None
     account = replace(account, reserved=account.reserved - reservation.amount)
     book.put_account(account)
     book.put_reservation(reservation)
-    book.events.append(Event(kind, account, reservation, transaction))
+    book.events.append(Event(kind, reservation.settle_time, account, reservation, transaction))
     return account
 
 

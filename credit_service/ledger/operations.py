@@ -30,10 +30,12 @@ class OperationKind(StrEnum):
     """Which operation a request id was used for."""
 
     GRANT = "GRANT"
+    DEBIT = "DEBIT"
     RESERVE = "RESERVE"
     CHARGE = "CHARGE"
     RELEASE = "RELEASE"
     EXTEND = "EXTEND"
+    CLOSE = "CLOSE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,19 @@ class Grant:
     request_id: UUID
     description: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Debit:
+    """Take coins back from an account; with `allow_reserved` also those that are reserved."""
+
+    user_id: str
+    amount: int
+    type: TransactionType
+    request_id: UUID
+    description: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    allow_reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,52 +84,78 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Take up to the reserved coins; None is all of them, 0 is none of them."""
+    """Take up to the reserved coins; None is all of them, 0 is none of them.
 
-    reservation_id: UUID
+    The reservation is named by its id, or else by its user and the request id of the Reserve that made it.
+    """
+
+    reservation_id: UUID | None
     amount: int | None = None
     description: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     request_id: UUID | None = None
+    user_id: str = ""
+    reserve_request_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Give the reserved coins back."""
+    """Give the reserved coins back; the reservation is named as in a Charge."""
 
-    reservation_id: UUID
+    reservation_id: UUID | None
     reason: str = ""
     request_id: UUID | None = None
+    user_id: str = ""
+    reserve_request_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """Move the expiry to `ttl` from now, never to an earlier instant; `ttl_rest_ns` as in a Reserve."""
+    """Move the expiry to `ttl` from now, never to an earlier instant; `ttl_rest_ns` as in a Reserve.
 
-    reservation_id: UUID
+    The reservation is named as in a Charge.
+    """
+
+    reservation_id: UUID | None
     ttl: timedelta
     request_id: UUID
     ttl_rest_ns: int = 0
+    user_id: str = ""
+    reserve_request_id: UUID | None = None
 
 
-Operation = Grant | Reserve | Charge | Release | Extend
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close an account for good and give back what is reserved in it."""
+
+    user_id: str
+    request_id: UUID
+
+
+OnAccount = Grant | Debit | Reserve | Close
+OnReservation = Charge | Release | Extend
+Operation = Grant | Debit | Reserve | Charge | Release | Extend | Close
 
 _KIND: Mapping[type, OperationKind] = {
     Grant: OperationKind.GRANT,
+    Debit: OperationKind.DEBIT,
     Reserve: OperationKind.RESERVE,
     Charge: OperationKind.CHARGE,
     Release: OperationKind.RELEASE,
     Extend: OperationKind.EXTEND,
+    Close: OperationKind.CLOSE,
 }
 
 # In the order of the fields on the wire, because the first that differs is named. The user is missing: it
 # is half of the key that a request is found by.
 _COMPARED: Mapping[OperationKind, tuple[str, ...]] = {
     OperationKind.GRANT: ("amount", "type", "description", "metadata"),
+    OperationKind.DEBIT: ("amount", "type", "description", "metadata", "allow_reserved"),
     OperationKind.RESERVE: ("amount", "ttl", "reference_type", "reference_id", "description", "metadata"),
-    OperationKind.CHARGE: ("reservation_id", "amount", "description", "metadata"),
-    OperationKind.RELEASE: ("reservation_id", "reason"),
-    OperationKind.EXTEND: ("reservation_id", "ttl"),
+    OperationKind.CHARGE: ("reservation_id", "amount", "description", "metadata", "reserve_request_id"),
+    OperationKind.RELEASE: ("reservation_id", "reason", "reserve_request_id"),
+    OperationKind.EXTEND: ("reservation_id", "ttl", "reserve_request_id"),
+    OperationKind.CLOSE: (),
 }
 
 

@@ -11,6 +11,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Malformed(Refusal):
+    """The operation is no request that could be looked at: what is wrong with which field."""
+
+    field: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestIdReused(Refusal):
     """The request id stands for another request; `field` is the first that differs."""
 
@@ -27,9 +35,11 @@ class AccountNotFound(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class ReservationNotFound(Refusal):
-    """Nobody made such a reservation."""
+    """Nobody made such a reservation: of this id, or else by this Reserve of this user."""
 
-    reservation_id: UUID
+    reservation_id: UUID | None
+    user_id: str = ""
+    reserve_request_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,13 @@ class BalanceOverflow(Refusal):
     """The balance would pass what an int64 carries."""
 
     user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedOperationFailed(Refusal):
+    """Another operation of the same linked run failed: the one at this index of the batch."""
+
+    index: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from credit_service.ledger.book import Book
 from credit_service.ledger.operations import (
+    Debit,
     Operation,
     OperationKind,
     Reserve,
@@ -14,7 +15,16 @@ from credit_service.ledger.operations import (
     kind_of,
 )
 from credit_service.ledger.refusals import InsufficientCredits, RequestIdReused
-from credit_service.ledger.results import Charged, Extended, Granted, Released, Reserved, Result
+from credit_service.ledger.results import (
+    Charged,
+    Closed,
+    Debited,
+    Extended,
+    Granted,
+    Released,
+    Reserved,
+    Result,
+)
 from credit_service.ledger.rows import Request, Reservation, ReservationState, Transaction
 
 
@@ -63,14 +73,17 @@ def replay(book: Book, request: Request, operation: Operation, sent: Mapping[str
 def _first_answer(book: Book, request: Request, operation: Operation) -> Result:
     account = book.locked_account(request.user_id)
     transaction = None if request.transaction_id is None else book.transaction(request.transaction_id)
-    if request.operation is OperationKind.GRANT:
+    if request.available is not None:
+        assert isinstance(operation, Reserve | Debit)
+        return InsufficientCredits(required=operation.amount, available=request.available)
+    if request.operation is OperationKind.CLOSE:
+        return Closed(account)
+    if request.operation in (OperationKind.GRANT, OperationKind.DEBIT):
         assert transaction is not None
-        return Granted(transaction, account)
+        made = Granted if request.operation is OperationKind.GRANT else Debited
+        return made(transaction, account)
     reservation = _named(book, request.reservation_id)
     match request.operation:
-        case OperationKind.RESERVE if request.available is not None:
-            assert isinstance(operation, Reserve)
-            return InsufficientCredits(required=operation.amount, available=request.available)
         case OperationKind.RESERVE:
             return Reserved(_as_first_answered(reservation, request), account)
         case OperationKind.CHARGE:

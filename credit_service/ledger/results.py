@@ -15,6 +15,14 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
+class Debited:
+    """Coins were taken back."""
+
+    transaction: Transaction
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
 class Reserved:
     """Coins were set aside; the reservation is as it was made."""
 
@@ -46,4 +54,11 @@ class Extended:
     reservation: Reservation
 
 
-Result = Granted | Reserved | Charged | Released | Extended | Refusal
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The account was closed, and nothing is reserved in it."""
+
+    account: Account
+
+
+Result = Granted | Debited | Reserved | Charged | Released | Extended | Closed | Refusal

@@ -58,6 +58,8 @@ class Account:
     create_time: datetime
     update_time: datetime
     close_time: datetime | None = None
+    event_key: int = field(default=0, compare=False)
+    """The first half of the id of its last event, which no later one falls below (see `store.events`)."""
 
     @property
     def available(self) -> int:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2
 
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
 from servicekit.errors import ServiceError, from_rpc_error
@@ -87,6 +88,23 @@ class Client:
         )
         return answer.reservation
 
+    def debit(self, coins: int, user_id: str = "ana", **fields: Any) -> credit_pb2.DebitResponse:
+        """Take coins back."""
+        given = {"type": credit_pb2.TRANSACTION_TYPE_CHARGEBACK, "request_id": new_id(), **fields}
+        answer: credit_pb2.DebitResponse = self.call("Debit", user_id=user_id, amount=coins, **given)
+        return answer
+
+    def close(self, user_id: str = "ana", **fields: Any) -> credit_pb2.Account:
+        """Close the account."""
+        given = {"request_id": new_id(), **fields}
+        answer: credit_pb2.CloseAccountResponse = self.call("CloseAccount", user_id=user_id, **given)
+        return answer.account
+
+    def execute(self, *operations: credit_pb2.Operation) -> list[credit_pb2.OperationResult]:
+        """Do operations in one commit."""
+        answer: credit_pb2.ExecuteResponse = self.call("Execute", operations=operations)
+        return list(answer.results)
+
     def account(self, user_id: str = "ana") -> credit_pb2.Account:
         """Answer the account."""
         answer: credit_pb2.GetAccountResponse = self.call("GetAccount", user_id=user_id)
@@ -101,6 +119,32 @@ class Client:
         """Answer the reservation."""
         answer: credit_pb2.GetReservationResponse = self.call("GetReservation", reservation_id=reservation_id)
         return answer.reservation
+
+
+def operation(kind: str, *, linked: Any = False, **fields: Any) -> credit_pb2.Operation:
+    """Answer an operation of an Execute, such as "reserve"; a request id comes along where one is needed."""
+    if kind in ("grant", "debit", "reserve", "extend"):
+        fields = {"request_id": new_id(), **fields}
+    if kind == "grant":
+        fields = {"type": credit_pb2.TRANSACTION_TYPE_BONUS, **fields}
+    request = getattr(credit_pb2, f"{kind.title()}Request")(**fields)
+    return credit_pb2.Operation(**{kind: request, "linked": linked})
+
+
+def reason(result: credit_pb2.OperationResult) -> str:
+    """Answer the reason of an operation's error, or what kind of answer it has."""
+    if result.WhichOneof("result") != "error":
+        return str(result.WhichOneof("result"))
+    info = error_details_pb2.ErrorInfo()
+    assert result.error.details[0].Unpack(info)
+    return str(info.reason)
+
+
+def metadata(result: credit_pb2.OperationResult) -> dict[str, str]:
+    """Answer the metadata of an operation's error."""
+    info = error_details_pb2.ErrorInfo()
+    assert result.error.details[0].Unpack(info)
+    return dict(info.metadata)
 
 
 def refused(reason: str, call: Callable[[], object]) -> ServiceError:

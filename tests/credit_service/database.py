@@ -7,7 +7,20 @@ from typing import Any, Self
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812  # it is the class
 
-_TABLES = ("requests", "transactions", "reservations", "accounts")
+_TABLES = (
+    "archived_requests",
+    "archived_reservations",
+    "event_cursors",
+    "events",
+    "requests",
+    "transactions",
+    "reservations",
+    "accounts",
+)
+
+_EVERY_RESERVATION = """
+    WITH every_reservation AS (SELECT * FROM reservations UNION ALL SELECT * FROM archived_reservations)
+"""
 
 _INVARIANTS = {
     "balance is the sum of the transactions": """
@@ -36,11 +49,11 @@ _INVARIANTS = {
     """,
     "reservations are numbered without gaps": """
         SELECT user_id, reservation_count, count(r.number), max(r.number) FROM accounts
-        LEFT JOIN reservations AS r USING (user_id) GROUP BY user_id
+        LEFT JOIN every_reservation AS r USING (user_id) GROUP BY user_id
         HAVING count(r.number) <> reservation_count OR coalesce(max(r.number), 0) <> reservation_count
     """,
     "a charged reservation and its transaction agree": """
-        SELECT r.reservation_id, r.charged_amount, t.amount FROM reservations AS r
+        SELECT r.reservation_id, r.charged_amount, t.amount FROM every_reservation AS r
         FULL JOIN transactions AS t USING (reservation_id)
         WHERE (t.reservation_id IS NOT NULL OR r.charged_amount > 0)
             AND (r.transaction_id, -r.charged_amount, r.user_id)
@@ -117,10 +130,27 @@ class Database:
             list(reservation_ids),
         )
 
+    def corrupt(self, sql: str, *values: object) -> None:
+        """Run one statement with triggers and foreign keys off; only what the tables CHECK still holds."""
+        self.run(
+            f"SET session_replication_role = replica; {sql}; SET session_replication_role = origin", *values
+        )
+
+    def explain(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        """Run one statement and answer the nodes of its plan, top first, with what each did."""
+        [plan] = self.one(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *values)
+        return list(_nodes(plan["Plan"]))
+
     def check_invariants(self) -> None:
         """Recompute every sum from the rows."""
         for name, sql in _INVARIANTS.items():
-            assert self.run(sql) == [], name
+            assert self.run(f"{_EVERY_RESERVATION} {sql}") == [], name
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from _nodes(below)
 
 
 class Held:

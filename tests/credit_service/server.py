@@ -62,4 +62,5 @@ class Server:
             await self._stop.wait()
             await server.stop()
         finally:
+            await application.coalescer.drain()
             await application.engine.dispose()

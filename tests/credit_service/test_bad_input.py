@@ -13,9 +13,12 @@ from tests.credit_service.client import Client, duration, new_id, refused
 from tests.credit_service.database import Database
 
 BONUS = credit_pb2.TRANSACTION_TYPE_BONUS
+REFUND = credit_pb2.TRANSACTION_TYPE_REFUND
 GOOD: dict[str, dict[str, Any]] = {
     "GetAccount": {"user_id": "ana"},
     "Grant": {"user_id": "ana", "amount": 1, "type": BONUS, "request_id": new_id()},
+    "Debit": {"user_id": "ana", "amount": 1, "type": REFUND, "request_id": new_id()},
+    "CloseAccount": {"user_id": "ana", "request_id": new_id()},
     "Reserve": {"user_id": "ana", "amount": 1, "request_id": new_id()},
     "Charge": {"reservation_id": new_id()},
     "Release": {"reservation_id": new_id()},
@@ -57,7 +60,23 @@ GRANT_TYPES = [
     -1,
 ]
 
+DEBIT_TYPES = [
+    credit_pb2.TRANSACTION_TYPE_UNSPECIFIED,
+    credit_pb2.TRANSACTION_TYPE_INSIGHT_UNLOCK,
+    credit_pb2.TRANSACTION_TYPE_PURCHASE,
+    credit_pb2.TRANSACTION_TYPE_BONUS,
+    99,
+]
+
 MATRIX: list[tuple[str, str, list[Any]]] = [
+    ("Debit", "user_id", USER_IDS),
+    ("Debit", "amount", AMOUNTS),
+    ("Debit", "type", DEBIT_TYPES),
+    ("Debit", "description", TEXTS),
+    ("Debit", "metadata", METADATA),
+    ("Debit", "request_id", IDS),
+    ("CloseAccount", "user_id", USER_IDS),
+    ("CloseAccount", "request_id", IDS),
     *((method, "user_id", USER_IDS) for method, good in GOOD.items() if "user_id" in good),
     *((method, "reservation_id", IDS) for method, good in GOOD.items() if "reservation_id" in good),
     *((method, "request_id", IDS) for method in ("Grant", "Reserve", "Extend")),

@@ -76,6 +76,69 @@ def test_a_refusal_of_the_service_is_the_message(server: Server) -> None:
     assert (ended.returncode, "user_id" in ended.stderr) == (1, True)
 
 
+def test_reservations_are_listed_newest_first_in_a_line_each(server: Server, client: Client) -> None:
+    port = str(server.port)
+    client.grant(5_000, "alice")
+    first = client.reserve(1_500, "alice", reference_type="job", reference_id="j 1\n\x1b[2J").reservation
+    second = client.reserve(20, "alice").reservation
+    client.charge(first.reservation_id, amount=1_200)
+    expires = [
+        f"{row.expire_time.ToDatetime().isoformat(timespec='microseconds')}Z" for row in (first, second)
+    ]
+    older = f"{first.reservation_id} CHARGED 1,500, charged 1,200, expires {expires[0]}, job j 1\\n\\x1b[2J\n"
+    newer = f"{second.reservation_id} RESERVED 20, charged 0, expires {expires[1]}\n"
+    ended = _run("reservations", "alice", HOLDFAST_CREDIT_PORT=port)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, newer + older, "")
+    charged = _run("reservations", "alice", "--state", "charged", "REFUSED", HOLDFAST_CREDIT_PORT=port)
+    assert charged.stdout == older
+
+
+def test_reservations_come_in_as_many_pages_as_they_need(
+    server: Server, client: Client, database: Database
+) -> None:
+    client.grant(1, "alice")
+    database.run(
+        "INSERT INTO reservations SELECT gen_random_uuid(), 'alice', n, n, 'REFUSED', now(), now(), 0, NULL,"
+        " '', '', '', '', '{}', NULL FROM generate_series(1, 1300) AS n;"
+        "UPDATE accounts SET reservation_count = 1300"
+    )
+    ended = _run("reservations", "alice", "--limit", "1200", HOLDFAST_CREDIT_PORT=str(server.port))
+    amounts = [line.split()[2] for line in ended.stdout.splitlines()]
+    assert amounts == [f"{number:,}," for number in range(1_300, 100, -1)]
+
+
+@pytest.mark.parametrize("arguments", [("--limit", "0"), ("--limit", "x"), ("--state", "GONE")])
+def test_a_list_of_what_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["reservations", "alice", *arguments])
+    assert arguments[0] in capsys.readouterr().err
+
+
+def test_verify_says_how_much_it_checked_and_what_is_wrong(
+    server: Server, client: Client, database: Database
+) -> None:
+    port = str(server.port)
+    for user_id in ("alice", "bob"):
+        client.grant(10, user_id)
+    sound = _run("verify", HOLDFAST_CREDIT_PORT=port)
+    assert (sound.returncode, sound.stdout, sound.stderr) == (0, "accounts checked: 2, findings: 0\n", "")
+    # When a hand in the database gives bob coins
+    database.run("UPDATE accounts SET balance = 1000 WHERE user_id = 'bob'")
+    damaged, unharmed = (_run("verify", *users, HOLDFAST_CREDIT_PORT=port) for users in ((), ("alice",)))
+    database.run("UPDATE accounts SET balance = 10 WHERE user_id = 'bob'")
+    # Then the exit code says so, and each finding is a line
+    findings = (
+        "bob: balance: expected 10, found 1000\n"
+        "bob: last_event: expected balance 10, reserved 0, found balance 1000, reserved 0\n"
+    )
+    assert (damaged.returncode, damaged.stdout) == (1, f"accounts checked: 2, findings: 2\n{findings}")
+    assert (unharmed.returncode, unharmed.stdout) == (0, "accounts checked: 1, findings: 0\n")
+    nobody = _run("verify", "nobody", HOLDFAST_CREDIT_PORT=port)
+    assert (nobody.returncode, nobody.stdout, nobody.stderr) == (1, "", "user nobody has no account\n")
+
+
 def test_without_a_service_the_command_says_so() -> None:
     ended = _run("account", "alice", HOLDFAST_CREDIT_PORT="1", HOLDFAST_RPC_TIMEOUT_S="3")
     assert ended.returncode == 1
@@ -113,11 +176,11 @@ def test_migrate_twice_is_once_and_loads_the_packages(postgres: EmbeddedPostgres
     for _ in range(2):
         ended = _run("migrate", HOLDFAST_CREDIT_DATABASE_URL=url)
         assert ended.returncode == 0, ended.stderr
-        assert ended.stdout == "credit is at revision 0001, 3 packages on sale\n"
+        assert ended.stdout == "credit is at revision 0002, 3 packages on sale\n"
     file = tmp_path / "packages.toml"
     file.write_text('[[package]]\npackage_id = "coins-400"\ntitle = "Four hundred"\ncoins = 401\n')
     ended = _run("migrate", HOLDFAST_CREDIT_DATABASE_URL=url, HOLDFAST_CREDIT_PACKAGES_FILE=str(file))
-    assert ended.stdout == "credit is at revision 0001, 1 packages on sale\n"
+    assert ended.stdout == "credit is at revision 0002, 1 packages on sale\n"
     with Database(url) as database:
         assert database.run("SELECT package_id, title, coins, on_sale FROM packages ORDER BY coins") == [
             ("coins-400", "Four hundred", 401, True),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import DateTime, literal
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.ledger import Event, EventKind, ReservationState
 from credit_service.repository import Repository
@@ -16,8 +17,8 @@ from credit_service.store import Store
 from credit_service.sweeper import Sweeper
 from credit_service.turns import Turns
 from protos.credit.v1 import credit_pb2
-from servicekit.database import Sessions, async_engine, session_factory
-from tests.credit_service.client import Client, at_once, new_id, refused
+from servicekit.database import async_engine, session_factory
+from tests.credit_service.client import Client, at_once, new_id, operation, refused
 from tests.credit_service.database import Database
 from tests.eventually import eventually, eventually_async
 
@@ -28,10 +29,10 @@ EXPIRED = credit_pb2.RESERVATION_STATE_EXPIRED
 class Sweep:
     """A sweeper's store with what it told."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self.sessions = sessions
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.sessions = session_factory(engine)
         self.events: list[Event] = []
-        self.store = Store(sessions, committed=self.events.extend)
+        self.store = Store(engine, committed=self.events.extend)
 
     async def run(self, batch: int = 500) -> int:
         return await Sweeper(self.store, interval_s=1, batch=batch).sweep()
@@ -41,7 +42,7 @@ class Sweep:
 async def sweep(migrated: str) -> AsyncIterator[Sweep]:
     settings = CreditSettings(credit_database_url=migrated, database_lock_timeout_s=1.0)
     engine = async_engine(migrated, settings, "sweeper")
-    yield Sweep(session_factory(engine))
+    yield Sweep(engine)
     await engine.dispose()
 
 
@@ -305,7 +306,7 @@ async def test_a_sweeper_outlives_a_database_that_is_away() -> None:
             tries.append(limit)
             return await super().due_accounts(limit, but)
 
-    store = Counting(session_factory(engine), committed=lambda events: None)
+    store = Counting(engine, committed=lambda events: None)
     task = asyncio.create_task(Sweeper(store, interval_s=0.01, batch=5).run())
 
     async def tried_again() -> bool:
@@ -316,3 +317,27 @@ async def test_a_sweeper_outlives_a_database_that_is_away() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await engine.dispose()
+
+
+def test_expiries_are_told_in_the_order_of_their_time_however_many_there_are(
+    client: Client, database: Database
+) -> None:
+    # Given more due reservations than one transaction takes, the last made the first to expire
+    client.grant(10_000)
+    client.execute(*(operation("reserve", user_id="ana", amount=1) for _ in range(2_500)))
+    database.run(
+        "SET session_replication_role = replica;"
+        "UPDATE reservations SET expire_time = clock_timestamp() - number * interval '1 ms';"
+        "SET session_replication_role = origin"
+    )
+    # When the next operation writes them down
+    client.reserve(1)
+    # Then their events stand in the order of their time
+    times = [
+        row[0]
+        for row in database.run(
+            "SELECT event_time FROM events WHERE kind = 'expired' ORDER BY event_key, event_seq"
+        )
+    ]
+    assert len(times) == 2_500
+    assert times == sorted(times)

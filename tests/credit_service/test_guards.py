@@ -165,7 +165,7 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
     ),
     "a charge of another user's reservation": (
         FOREIGN_KEY,
-        "transactions_reservation_id_fkey",
+        "transactions_name_a_reservation",
         new_transaction(user="ben", type="INSIGHT_UNLOCK", amount=-1, reservation="'{held}'"),
     ),
     "a charge without a reservation": (
@@ -204,7 +204,7 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
     ),
     "a charge of no reservation": (
         FOREIGN_KEY,
-        "transactions_reservation_id_fkey",
+        "transactions_name_a_reservation",
         new_transaction(type="INSIGHT_UNLOCK", amount=-1, reservation="gen_random_uuid()"),
     ),
     "a transaction of nobody": (FOREIGN_KEY, "transactions_user_id_fkey", new_transaction(user="nobody")),
@@ -213,10 +213,20 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
         "requests_pkey",
         "INSERT INTO requests SELECT * FROM requests LIMIT 1",
     ),
+    "an unknown kind of event": (
+        CHECK,
+        "events_kind",
+        "INSERT INTO events VALUES (1, DEFAULT, 'ana', 'stolen', now(), 1, 1, 0, NULL, NULL)",
+    ),
+    "an event with more reserved than there is": (
+        CHECK,
+        "events_reserved_within_balance",
+        "INSERT INTO events VALUES (1, DEFAULT, 'ana', 'granted', now(), 1, 1, 2, NULL, NULL)",
+    ),
     "an unknown operation": (
         CHECK,
         "requests_operation",
-        "INSERT INTO requests VALUES ('ana', gen_random_uuid(), 'DEBIT', '{{}}', now())",
+        "INSERT INTO requests VALUES ('ana', gen_random_uuid(), 'STEAL', '{{}}', now())",
     ),
     "coins for nothing on sale": (CHECK, "packages_coins", "INSERT INTO packages VALUES ('x', 'x', 0, true)"),
 }
@@ -224,6 +234,15 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
 REFUSED: dict[str, str] = {
     "deleting a reservation": "DELETE FROM reservations WHERE reservation_id = '{held}'",
     "emptying the reservations": "TRUNCATE reservations CASCADE",
+    "changing what is archived": "UPDATE archived_reservations SET amount = 5",
+    "removing what changed after it was archived": (
+        "INSERT INTO archived_reservations SELECT * FROM reservations WHERE reservation_id = '{held}';"
+        "UPDATE reservations SET expire_time = expire_time + interval '1 h' WHERE reservation_id = '{held}';"
+        "DELETE FROM reservations WHERE reservation_id = '{held}'"
+    ),
+    "changing an event": "UPDATE events SET amount = 5",
+    "deleting an event": "DELETE FROM events",
+    "emptying the events": "TRUNCATE events",
     "deleting an account": "DELETE FROM accounts WHERE user_id = 'ana'",
     "deleting a request": "DELETE FROM requests",
     "changing a request": "UPDATE requests SET sent = '{{}}'",

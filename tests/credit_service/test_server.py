@@ -111,7 +111,7 @@ def test_an_expiry_is_recorded_with_its_account(monkeypatch: pytest.MonkeyPatch)
     made: list[str] = []
     monkeypatch.setattr(audit, "business_event", lambda event, **fields: made.append(event))
     account = Account("ana", 5, 0, 1, 1, START, START)
-    audit.log_events([Event(EventKind.EXPIRED, account)])
+    audit.log_events([Event(EventKind.EXPIRED, START, account)])
     assert made == ["coins_expired"]
 
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.ledger import (
@@ -25,11 +25,16 @@ from credit_service.ledger import (
     Reserved,
     TransactionType,
 )
-from credit_service.ledger.refusals import AccountNotFound, InsufficientCredits, ReservationNotFound
+from credit_service.ledger.refusals import (
+    AccountNotFound,
+    AlreadyReleased,
+    InsufficientCredits,
+    ReservationNotFound,
+)
 from credit_service.settings import CreditSettings
 from credit_service.store import Store, course
-from servicekit.database import async_engine, session_factory
-from tests.credit_service.client import Client
+from servicekit.database import async_engine
+from servicekit.driver import driver_connection
 from tests.credit_service.database import Database
 from tests.eventually import eventually, eventually_async
 
@@ -40,7 +45,21 @@ class Till:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.events: list[Event] = []
-        self.store = Store(session_factory(engine), committed=self.events.extend)
+        self.store = Store(engine, committed=self.events.extend)
+
+    async def statements(self, watch: Callable[[str], object] = lambda _: None) -> list[str]:
+        """Answer a list that fills with the statements of the one connection in use, each at its end."""
+        seen: list[str] = []
+
+        def note(logged: Any) -> None:
+            # What asyncpg asks on its own account, about types, is asked once a connection.
+            if "typeinfo" not in logged.query and "pg_catalog" not in logged.query:
+                seen.append(logged.query.strip())
+                watch(logged.query.strip())
+
+        async with driver_connection(self.engine) as connection:
+            connection.add_query_logger(note)
+        return seen
 
     async def reserved(self, coins: int, user_id: str) -> UUID:
         """Make a reservation and answer its id."""
@@ -114,20 +133,18 @@ async def test_a_batch_settles_many_reservations_of_many_accounts(till: Till, da
 async def test_eight_thousand_operations_are_a_handful_of_statements(till: Till, database: Database) -> None:
     users = [f"user{number}" for number in range(1_000)]
     await till.store.execute([grant(100, user_id) for user_id in users])
-    statements: list[str] = []
-    event.listen(till.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    statements = await till.statements()
     results = await till.store.execute([Reserve(user_id, 1, uuid4()) for user_id in users * 8])
     assert all(isinstance(result, Reserved) for result in results)
-    assert len(statements) == 5, "lock, accounts, requests, reservations, write"
+    assert [statement.split()[0] for statement in statements] == ["BEGIN", "SELECT", "WITH", "COMMIT"]
     assert database.one("SELECT sum(reserved) FROM accounts") == 8_000
 
 
 async def test_one_reserve_takes_as_many_statements_as_a_batch(till: Till) -> None:
     await till.store.execute([grant(100)])
-    statements: list[str] = []
-    event.listen(till.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    statements = await till.statements()
     await till.reserved(1, "ana")
-    assert len(statements) == 5
+    assert len(statements) == 4
 
 
 async def free_while_waiting(
@@ -173,10 +190,26 @@ async def test_accounts_are_locked_before_reservations(till: Till, database: Dat
     )
 
 
+async def test_a_hand_that_settles_a_reservation_by_sql_is_waited_for(till: Till, database: Database) -> None:
+    """It holds no account; without the row's lock the Charge would go by what the row was before."""
+    await till.store.execute([grant(10)])
+    reservation_id = await till.reserved(1, "ana")
+    with database.held() as hand:
+        hand.run(
+            "UPDATE reservations SET state = 'RELEASED', settle_time = now(), release_reason = 'by hand'"
+        )
+        charge = asyncio.create_task(till.store.execute([Charge(reservation_id)]))
+        await asyncio.to_thread(eventually, database.waiting_for_locks)
+        hand.commit()
+        [refused] = await charge
+    database.run("UPDATE accounts SET reserved = 0")
+    assert isinstance(refused, AlreadyReleased)
+
+
 async def test_reservations_are_locked_in_key_order(till: Till, database: Database) -> None:
     await till.store.execute([grant(10)])
     ids = iter([UUID(int=2), UUID(int=1)])
-    backwards = Store(session_factory(till.engine), committed=till.events.extend, new_id=lambda: next(ids))
+    backwards = Store(till.engine, committed=till.events.extend, new_id=lambda: next(ids))
     await backwards.execute([Reserve("ana", 1, uuid4()), Reserve("ana", 1, uuid4())])
     await free_while_waiting(
         till,
@@ -235,20 +268,31 @@ async def test_a_grant_that_is_refused_leaves_no_account_to_be_seen(till: Till, 
 
 
 async def test_an_account_that_is_made_behind_the_lock_statement_does_not_exist_for_its_batch(
-    till: Till, client: Client
+    till: Till, database: Database
 ) -> None:
-    """The lock statement found no account; before the next one a first Grant and the same Reserve commit."""
+    """The lock statement finds none; before the requests are read, a Grant and the same Reserve commit."""
     reserve = Reserve("ana", 10, uuid4())
-
-    def overtake(*given: object) -> None:
-        client.grant(100)
-        client.reserve(10, request_id=str(reserve.request_id))
-
-    event.listen(till.engine.sync_engine, "after_cursor_execute", overtake, once=True)
-    [overtaken] = await till.store.execute([reserve])
-    assert isinstance(overtaken, AccountNotFound)
+    with database.held() as other:
+        other.run("LOCK TABLE requests IN ACCESS EXCLUSIVE MODE")
+        overtaken = asyncio.create_task(till.store.execute([reserve]))
+        await asyncio.to_thread(eventually, database.waiting_for_locks)
+        other.run(
+            "INSERT INTO accounts VALUES ('ana', 100, 10, 1, 1, now(), now());"
+            "INSERT INTO transactions VALUES"
+            " (gen_random_uuid(), 'ana', 1, 'BONUS', 100, 100, now(), '', NULL, '', '', '{}');"
+            "INSERT INTO reservations VALUES"
+            f" ('{UUID(int=1)}', 'ana', 1, 10, 'RESERVED', now() + interval '1 hour', now(), 0,"
+            " NULL, '', '', '', '', '{}', NULL);"
+            "INSERT INTO requests VALUES"
+            f" ('ana', '{reserve.request_id}', 'RESERVE', '{{\"amount\": 10}}', now(),"
+            f" '{UUID(int=1)}', NULL, now() + interval '1 hour', NULL)"
+        )
+        other.commit()
+        [result] = await overtaken
+    assert isinstance(result, AccountNotFound)
     [repeated] = await till.store.execute([reserve])
     assert isinstance(repeated, Reserved)
+    assert repeated.reservation.reservation_id == UUID(int=1)
 
 
 async def test_nothing_is_told_of_what_was_not_committed(till: Till, database: Database) -> None:
@@ -288,7 +332,7 @@ async def test_a_caller_who_leaves_during_the_commit_takes_no_record_along(
     async def call() -> None:
         caller = asyncio.current_task()
         assert caller is not None
-        event.listen(till.engine.sync_engine, "commit", lambda _: caller.cancel(), once=True)
+        await till.statements(lambda statement: statement.startswith("WITH") and caller.cancel())
         await till.store.execute([reserve])
 
     with pytest.raises(asyncio.CancelledError):

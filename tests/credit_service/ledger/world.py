@@ -1,6 +1,6 @@
 """A ledger in memory: what the store does around the core, without a database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -14,6 +14,7 @@ from credit_service.ledger import (
     Extend,
     Grant,
     Operation,
+    Refusal,
     Release,
     Request,
     Reservation,
@@ -51,8 +52,8 @@ class World:
         """Let time pass."""
         self.now += delay
 
-    def do(self, *operations: Operation) -> list[Result]:
-        """Apply one batch and keep what it changed."""
+    def do(self, *operations: Operation | Refusal, linked: Collection[int] = ()) -> list[Result]:
+        """Apply one batch, `linked` are the indexes linked to the next, and keep what it changed."""
         for operation in operations:
             if isinstance(operation, Grant) and operation.user_id not in self.accounts:
                 self.accounts[operation.user_id] = Account(operation.user_id, 0, 0, 0, 0, self.now, self.now)
@@ -62,7 +63,7 @@ class World:
             self.transactions.values(),
             self.requests.values(),
         )
-        results = apply(book, operations, self.now, [uuid4() for _ in operations])
+        results = apply(book, operations, self.now, [uuid4() for _ in operations], linked)
         self._keep(book)
         self.check()
         return results
@@ -125,7 +126,7 @@ class World:
         return self.reservations[reservation.reservation_id]
 
     def close(self, user_id: str = "ana") -> None:
-        """Close an account as an operation of a later release will; held coins stay held here."""
+        """Close an account by hand; unlike after a Close, held coins stay held here."""
         self.accounts[user_id] = replace(self.accounts[user_id], close_time=self.now)
 
 
