@@ -10,7 +10,7 @@ STORES := --database credit --database chat --redis
 FREE_PORTS := --free-port credit --free-port chat --free-port gateway
 LAUNCH := $(PY) -m servicekit.launcher $(STORES)
 
-.PHONY: help setup proto run demo token grant test check bench format lock clean
+.PHONY: help setup proto run demo token grant test check bench mutate format lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ check: setup ## Lint, types, import walls, protos.
 
 bench: setup ## Measure, every figure beside its baseline: make bench [ONLY=name]
 	@$(PY) -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+mutate: setup ## Take each lock and guard of the ledger out, one at a time, and see a test fail (many minutes).
+	@$(PY) -m tests.mutations $(ONLY)
 
 format: setup ## Format the code and fix what can be fixed.
 	$(VENV)/bin/ruff check --fix .

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import statistics
 import time
 from collections.abc import Awaitable, Callable
 
@@ -38,3 +39,13 @@ async def all_of(call: Callable[[int], Awaitable[object]], count: int, *, in_fli
         for _ in range(in_flight):
             group.create_task(caller())
     return time.perf_counter() - start
+
+
+async def median_ms(call: Callable[[int], Awaitable[object]], count: int, *, first: int = 0) -> float:
+    """Answer the median of how long `count` calls take, one after the other, in milliseconds."""
+    took = []
+    for number in range(first, first + count):
+        start = time.perf_counter()
+        await call(number)
+        took.append((time.perf_counter() - start) * 1_000)
+    return statistics.median(took)

@@ -1,4 +1,7 @@
-"""pgbench doing the least that a Reserve does: lock the account, insert a row, update the account, commit."""
+"""pgbench doing the least that a Reserve does: lock the account, insert a row, update the account, commit.
+
+And the least that a Charge does after it: lock the account, settle the row, insert another, update, commit.
+"""
 
 import re
 import subprocess
@@ -12,15 +15,28 @@ _CLIENTS = 32
 _SCHEMA = f"""
 CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL, reserved bigint NOT NULL DEFAULT 0);
 CREATE TABLE reservations (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), account_id int NOT NULL,
-  amount bigint NOT NULL, create_time timestamptz NOT NULL DEFAULT now());
+  amount bigint NOT NULL, state text NOT NULL DEFAULT 'RESERVED',
+  create_time timestamptz NOT NULL DEFAULT now());
+CREATE TABLE transactions (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), account_id int NOT NULL,
+  reservation_id uuid NOT NULL, amount bigint NOT NULL, create_time timestamptz NOT NULL DEFAULT now());
 INSERT INTO accounts SELECT n, 1000000000000 FROM generate_series(1, {ACCOUNTS}) n;
 """
 
-_TRANSACTION = """
+_RESERVE = """
 BEGIN;
 SELECT balance, reserved FROM accounts WHERE id = :account FOR NO KEY UPDATE;
 INSERT INTO reservations (account_id, amount) VALUES (:account, 1);
 UPDATE accounts SET reserved = reserved + 1 WHERE id = :account;
+COMMIT;
+"""
+
+_CHARGE = """
+BEGIN;
+SELECT balance, reserved FROM accounts WHERE id = :account FOR NO KEY UPDATE;
+UPDATE reservations SET state = 'CHARGED' WHERE id = CAST(:reservation AS uuid);
+INSERT INTO transactions (account_id, reservation_id, amount)
+  VALUES (:account, CAST(:reservation AS uuid), -1);
+UPDATE accounts SET reserved = reserved - 1, balance = balance - 1 WHERE id = :account;
 COMMIT;
 """
 
@@ -30,11 +46,21 @@ def prepare(house: House) -> None:
     house.sql("pgbench", _SCHEMA)
 
 
-def transactions_per_s(house: House, *, hot: bool, for_s: int) -> float:
-    """Answer pgbench's transactions a second with 32 clients, spread over 10,000 accounts or on one."""
-    script = house.folder / f"reserve-{'hot' if hot else 'spread'}.sql"
+def reserves_per_s(house: House, *, hot: bool, for_s: int) -> float:
+    """Answer pgbench's Reserves a second with 32 clients, spread over 10,000 accounts or on one."""
+    return _per_s(house, f"reserve-{'hot' if hot else 'spread'}", _RESERVE, hot=hot, for_s=for_s)
+
+
+def pairs_per_s(house: House, *, for_s: int) -> float:
+    """Answer pgbench's Reserves with their Charges a second with 32 clients, spread over 10,000 accounts."""
+    reserve = _RESERVE.replace("(:account, 1);", "(:account, 1) RETURNING id AS reservation \\gset")
+    return _per_s(house, "pairs", reserve + _CHARGE, hot=False, for_s=for_s)
+
+
+def _per_s(house: House, name: str, transactions: str, *, hot: bool, for_s: int) -> float:
+    script = house.folder / f"{name}.sql"
     account = "1" if hot else f"random(1, {ACCOUNTS})"
-    script.write_text(f"\\set account {account}\n{_TRANSACTION}")
+    script.write_text(f"\\set account {account}\n{transactions}")
     return _tps(_run(house, script, for_s))
 
 
