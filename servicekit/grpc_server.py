@@ -1,6 +1,7 @@
 """The gRPC server that every service runs: health per service, reflection, interceptors, drain on SIGTERM."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -148,6 +149,17 @@ def _options(settings: KitSettings) -> list[tuple[str, int]]:
     ]
 
 
+def _tune_garbage_collection() -> None:
+    """Leave what was made at the start out of every later collection, and collect more seldom.
+
+    Calls make many objects that reference counts free at once; with Python's own thresholds a busy server
+    spends a tenth of its time looking through them for cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 async def run(spec: ServerSpec) -> int:
     """Serve until SIGTERM or SIGINT and answer the process's exit code."""
     stop = asyncio.Event()
@@ -160,6 +172,7 @@ async def run(spec: ServerSpec) -> int:
     except PortInUse as error:
         print(f"{spec.name}: {error}", file=sys.stderr)
         return 1
+    _tune_garbage_collection()
     ready.announce()
     await stop.wait()
     await server.stop()

@@ -68,8 +68,10 @@ def _verdict(copy: Path, mutation: Mutation) -> str:
         )
     except subprocess.TimeoutExpired:
         return "a test fails"
-    # 1 is pytest's "tests failed"; anything else but 0 says that they could not run.
-    return {0: "NOBODY NOTICES", 1: "a test fails"}.get(done.returncode, "COULD NOT RUN")
+    if done.returncode == 0:
+        return "NOBODY NOTICES"
+    # A test that could not be set up has noticed nothing.
+    return "a test fails" if b"\nFAILED " in done.stdout else "COULD NOT RUN"
 
 
 if __name__ == "__main__":

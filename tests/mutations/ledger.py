@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -220,6 +221,8 @@ _GUARDS_OF_RULES = (
     ),
 )
 
+#: Made by one migration and taken away by a later one.
+_GONE = {"transactions_reservation_id_fkey", "reservations_reservation_id_user_id_key"}
 _CONSTRAINT = re.compile(r"CONSTRAINT (\w+)\s+(?:CHECK|UNIQUE|FOREIGN KEY)")
 _TRIGGER = re.compile(r"CREATE TRIGGER (\w+) .*? ON (\w+)", re.DOTALL)
 _TABLE = re.compile(r"^(?:CREATE|ALTER) TABLE (\w+)", re.MULTILINE)
@@ -229,10 +232,12 @@ _LAST = "    op.execute(_OPEN)\n"
 def _of_the_database() -> Iterator[Mutation]:
     """Drop each constraint and each trigger right after the migrations have made it."""
     for name, table in sorted(set(_constraints())):
+        if name in _GONE:
+            continue
         yield _dropped(f"constraint {name}", f"ALTER TABLE {table} DROP CONSTRAINT {name} CASCADE")
-    for path in sorted(_VERSIONS.glob("0*.py")):
-        for name, table in _TRIGGER.findall(path.read_text()):
-            yield _dropped(f"trigger {name}", f"DROP TRIGGER {name} ON {table}")
+    triggers = (_TRIGGER.findall(path.read_text()) for path in sorted(_VERSIONS.glob("0*.py")))
+    for name, table in sorted(set(chain.from_iterable(triggers))):
+        yield _dropped(f"trigger {name}", f"DROP TRIGGER {name} ON {table}")
 
 
 def _constraints() -> Iterator[tuple[str, str]]:
