@@ -38,10 +38,14 @@ def _page(key: str, condition: str = "true") -> str:
             ORDER BY {key}, event_seq LIMIT {PAGE}
         ) AS e
         LEFT JOIN LATERAL (
-            SELECT * FROM reservations WHERE reservation_id = e.reservation_id LIMIT 1
+            SELECT reference_type, reference_id FROM reservations WHERE reservation_id = e.reservation_id
+            UNION ALL
+            SELECT reference_type, reference_id FROM archived_reservations
+            WHERE reservation_id = e.reservation_id
+            LIMIT 1
         ) AS r ON true
         LEFT JOIN LATERAL (
-            SELECT * FROM transactions WHERE transaction_id = e.transaction_id LIMIT 1
+            SELECT type FROM transactions WHERE transaction_id = e.transaction_id LIMIT 1
         ) AS t ON true
         ORDER BY e.event_key, e.event_seq
     """  # noqa: S608  # our own names

@@ -54,6 +54,12 @@ def test_every_variable_is_a_setting_of_some_room() -> None:
     assert used <= known
 
 
+def test_credit_service_publishes_its_events_to_the_redis_that_is_there() -> None:
+    assert CreditSettings.model_fields["redis_url"].default == "", "without the variable it publishes nothing"
+    environment = _compose()["services"]["credit_service"]["environment"]
+    assert environment["HOLDFAST_REDIS_URL"].startswith("redis://redis:")
+
+
 def test_every_service_has_a_healthcheck_or_ends_by_itself() -> None:
     for name, service in _compose()["services"].items():
         # A worker listens nowhere: its lease is its sign of life, and the restart policy its doctor.

@@ -348,6 +348,17 @@ def _check_accounts(events: Sequence[Event]) -> None:
         assert (event.balance, event.reserved) == (balances[event.user_id], reserved[event.user_id])
 
 
+def test_an_event_keeps_its_reference_when_its_reservation_is_archived(
+    client: Client, database: Database
+) -> None:
+    client.grant(10)
+    client.release(client.reserve(1, reference_type="job", reference_id="7").reservation.reservation_id)
+    before = taken(client, 3, "0-0")
+    database.corrupt("INSERT INTO archived_reservations SELECT * FROM reservations; DELETE FROM reservations")
+    assert taken(client, 3, "0-0") == before
+    assert [event.reference_id for event in before] == ["", "7", "7"]
+
+
 def test_an_expiry_that_a_sweeper_writes_down_is_told(
     start: Callable[..., Client], client: Client, database: Database
 ) -> None:
