@@ -55,6 +55,7 @@ from credit_service.ledger.rows import (
     MAX_BALANCE,
     MAX_METADATA_KEYS,
     Account,
+    Request,
     Reservation,
     ReservationState,
     Transaction,
@@ -277,21 +278,26 @@ def _refuse(
     return InsufficientCredits(required=operation.amount, available=available)
 
 
-def _unnamed(book: Book, operation: OnReservation, sent: Mapping[str, object]) -> Result:
-    """Answer an operation that names no reservation; when it names a user, its request id may be known."""
-    if remembered := book.request(operation.user_id, operation.request_id):
-        return replay(book, remembered, operation, sent)
+def _unnamed(operation: OnReservation) -> Result:
     return ReservationNotFound(operation.reservation_id, operation.user_id, operation.reserve_request_id)
+
+
+def _sent_beside(book: Book, first: Request, charge: Charge) -> dict[str, object]:
+    """Answer what was sent, to compare with the first request; no amount is all that it was about."""
+    about = None if first.reservation_id is None else book.reservation(first.reservation_id)
+    everything = None if about is None else about.amount
+    return sent_fields(charge, amount=everything if charge.amount is None else charge.amount)
 
 
 def _charge(book: Book, charge: Charge, now: datetime, new_id: UUID) -> Result:
     reservation = book.named(charge)
+    user_id = charge.user_id if reservation is None else reservation.user_id
+    if remembered := book.request(user_id, charge.request_id):
+        return replay(book, remembered, charge, _sent_beside(book, remembered, charge))
     if reservation is None:
-        return _unnamed(book, charge, sent_fields(charge, amount=charge.amount))
+        return _unnamed(charge)
     amount = reservation.amount if charge.amount is None else charge.amount
     sent = sent_fields(charge, amount=amount)
-    if remembered := book.request(reservation.user_id, charge.request_id):
-        return replay(book, remembered, charge, sent)
     metadata = {**reservation.metadata, **charge.metadata}
     if len(metadata) > MAX_METADATA_KEYS:
         return TooMuchMetadata(keys=len(metadata), limit=MAX_METADATA_KEYS)
@@ -371,10 +377,11 @@ def _capture(
 def _release(book: Book, release: Release, now: datetime, _new_id: UUID) -> Result:
     reservation = book.named(release)
     sent = sent_fields(release)
-    if reservation is None:
-        return _unnamed(book, release, sent)
-    if remembered := book.request(reservation.user_id, release.request_id):
+    user_id = release.user_id if reservation is None else reservation.user_id
+    if remembered := book.request(user_id, release.request_id):
         return replay(book, remembered, release, sent)
+    if reservation is None:
+        return _unnamed(release)
     account = book.owner(reservation)
     if reservation.state is not ReservationState.RELEASED:
         if refusal := settled(reservation):
@@ -388,10 +395,11 @@ def _release(book: Book, release: Release, now: datetime, _new_id: UUID) -> Resu
 def _extend(book: Book, extend: Extend, now: datetime, _new_id: UUID) -> Result:
     reservation = book.named(extend)
     sent = sent_fields(extend)
-    if reservation is None:
-        return _unnamed(book, extend, sent)
-    if remembered := book.request(reservation.user_id, extend.request_id):
+    user_id = extend.user_id if reservation is None else reservation.user_id
+    if remembered := book.request(user_id, extend.request_id):
         return replay(book, remembered, extend, sent)
+    if reservation is None:
+        return _unnamed(extend)
     if refusal := settled(reservation):
         return refusal
     account = book.owner(reservation)

@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from credit_service.ledger import Close, Debit, Grant, OnAccount, Operation, Refusal
-
-ALL_COINS = None
-"""A Close covers whatever is reserved, a Debit no more than it takes."""
+from credit_service.ledger import Charge, Close, Debit, Grant, OnAccount, Operation, Refusal
 
 
 @dataclass(slots=True)
@@ -20,6 +17,7 @@ class Wants:
     requests: dict[tuple[str, UUID], None] = field(default_factory=dict)
     withdrawn: dict[str, int] = field(default_factory=dict)
     closed: dict[str, None] = field(default_factory=dict)
+    charged: dict[str, None] = field(default_factory=dict)
 
 
 def account_of(operation: Operation | Refusal, owners: Mapping[UUID, str]) -> str | None:
@@ -41,6 +39,8 @@ def wants(operations: Sequence[Operation | Refusal], owners: Mapping[UUID, str])
         wanted.user_ids[user_id] = None
         if operation.request_id is not None:
             wanted.requests[user_id, operation.request_id] = None
+        if isinstance(operation, Charge):
+            wanted.charged[user_id] = None
         if isinstance(operation, OnAccount):
             _add_account(wanted, operation)
         elif operation.reservation_id is not None:

@@ -8,6 +8,8 @@ from protos.credit.v1 import credit_pb2
 from tests.credit_service.client import Client, duration, metadata, new_id, operation, reason, refused
 from tests.credit_service.database import Database
 
+CHARGEBACK = credit_pb2.TRANSACTION_TYPE_CHARGEBACK
+
 
 def test_a_batch_answers_each_operation_as_its_own_rpc_would(client: Client) -> None:
     client.grant(100)
@@ -145,3 +147,34 @@ def test_closing_an_account_with_a_great_many_reservations_empties_it(
     ]
     refused("ACCOUNT_CLOSED", client.close)
     refused("ACCOUNT_CLOSED", lambda: client.grant(1))
+
+
+def test_a_charge_before_a_chargeback_leaves_it_the_older_reservations(client: Client) -> None:
+    # Given two reservations of all the coins
+    client.grant(100)
+    older, younger = client.reserved(50), client.reserved(50)
+    # When the younger one is charged and then coins are withdrawn, in one commit
+    results = client.execute(
+        operation("charge", reservation_id=younger),
+        operation("debit", user_id="ana", amount=30, type=CHARGEBACK, allow_reserved=True),
+    )
+    # Then the older one no longer fits
+    assert [reason(result) for result in results] == ["charge", "debit"]
+    assert client.reservation(older).release_reason == "balance_withdrawn"
+    assert client.coins() == (20, 0, 20)
+
+
+def test_an_absent_amount_is_never_the_field_that_differs(client: Client) -> None:
+    client.grant(100)
+    first, second, request_id = new_id(), new_id(), new_id()
+    client.reserve(5, request_id=first)
+    client.reserve(7, request_id=second)
+    client.call("Charge", user_id="ana", reserve_request_id=first, request_id=request_id)
+    for other in (second, new_id()):
+        error = refused(
+            "REQUEST_ID_REUSED",
+            lambda named=other: client.call(  # type: ignore[misc]  # bound at once
+                "Charge", user_id="ana", reserve_request_id=named, request_id=request_id
+            ),
+        )
+        assert error.metadata["field"] == "reserve_request_id"
