@@ -19,6 +19,9 @@ _Result = TypeVar("_Result")
 Work = Callable[["asyncpg.Connection[Any]"], Awaitable[_Result]]
 
 _ROLLBACK_TIMEOUT_S = 5.0
+#: asyncpg's words for a connection that is of no use; the second where the server's farewell came between two
+#: statements and the end of the connection has not come yet.
+_BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 async def in_driver_transaction(engine: AsyncEngine, work: Work[_Result]) -> _Result:
@@ -30,7 +33,7 @@ async def in_driver_transaction(engine: AsyncEngine, work: Work[_Result]) -> _Re
     try:
         async with driver_connection(engine) as connection, _transaction(connection):
             return await work(connection)
-    except (PoolTimeout, OSError, InterfaceError, asyncpg.InterfaceError, DBAPIError) as error:
+    except (PoolTimeout, OSError, InterfaceError, DBAPIError, *_BROKEN) as error:
         raise unavailable(error) from error
     except asyncpg.PostgresError as error:
         if gone(error):
@@ -85,5 +88,5 @@ async def _roll_back(connection: "asyncpg.Connection[Any]") -> None:
     """Roll back, or give the connection up when that does not work."""
     try:
         await connection.execute("ROLLBACK", timeout=_ROLLBACK_TIMEOUT_S)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, TimeoutError, asyncpg.PostgresError, *_BROKEN):
         connection.terminate()

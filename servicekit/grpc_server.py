@@ -26,6 +26,8 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 #: How often a server looks whether its database is there.
 _HEALTH_INTERVAL_S = 2.0
 _HEALTH_TIMEOUT_S = 2.0
+#: How long a server that drains turns callers away before it closes.
+_TURN_AWAY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,9 @@ class RunningServer:
         self._draining = True
         await self._health.enter_graceful_shutdown()
         self.spec.draining()
+        # gRPC drops what it has read and not yet handed over, as CANCELLED, which nobody repeats. Callers who
+        # hear UNAVAILABLE in this moment go elsewhere instead.
+        await asyncio.sleep(_TURN_AWAY_S)
         await self._server.stop(self.spec.settings.drain_s)
         for task in self._tasks:
             task.cancel()
