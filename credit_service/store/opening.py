@@ -81,11 +81,11 @@ async def open_book(
 
 
 def _arguments(wanted: Wants, wait: bool, due_limit: int) -> Sequence[object]:
-    # A Debit needs the youngest reservations that hold as many coins as it takes. A Charge beside it may use
-    # some of them up and leave the others to be released, so then it needs all.
+    # A Debit needs the youngest reservations that hold as many coins as it takes. A Charge or Release beside
+    # it may use some of these up and leave others to be released, so then it needs all.
     covered = [
         *(
-            (user_id, None if user_id in wanted.charged else min(coins, _MAX_INT64), None)
+            (user_id, None if user_id in wanted.settled else min(coins, _MAX_INT64), None)
             for user_id, coins in wanted.withdrawn.items()
         ),
         *((user_id, None, due_limit) for user_id in wanted.closed),

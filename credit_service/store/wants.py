@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from credit_service.ledger import Charge, Close, Debit, Grant, OnAccount, Operation, Refusal
+from credit_service.ledger import Charge, Close, Debit, Grant, OnAccount, Operation, Refusal, Release
 
 
 @dataclass(slots=True)
@@ -17,7 +17,7 @@ class Wants:
     requests: dict[tuple[str, UUID], None] = field(default_factory=dict)
     withdrawn: dict[str, int] = field(default_factory=dict)
     closed: dict[str, None] = field(default_factory=dict)
-    charged: dict[str, None] = field(default_factory=dict)
+    settled: dict[str, None] = field(default_factory=dict)
 
 
 def account_of(operation: Operation | Refusal, owners: Mapping[UUID, str]) -> str | None:
@@ -39,8 +39,8 @@ def wants(operations: Sequence[Operation | Refusal], owners: Mapping[UUID, str])
         wanted.user_ids[user_id] = None
         if operation.request_id is not None:
             wanted.requests[user_id, operation.request_id] = None
-        if isinstance(operation, Charge):
-            wanted.charged[user_id] = None
+        if isinstance(operation, Charge | Release):
+            wanted.settled[user_id] = None
         if isinstance(operation, OnAccount):
             _add_account(wanted, operation)
         elif operation.reservation_id is not None:

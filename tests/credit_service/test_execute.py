@@ -178,3 +178,18 @@ def test_an_absent_amount_is_never_the_field_that_differs(client: Client) -> Non
             ),
         )
         assert error.metadata["field"] == "reserve_request_id"
+
+
+def test_coins_that_a_release_gave_back_and_a_debit_took_leave_a_chargeback_the_older_reservations(
+    client: Client,
+) -> None:
+    client.grant(100)
+    older, younger = client.reserved(50), client.reserved(50)
+    results = client.execute(
+        operation("release", reservation_id=younger),
+        operation("debit", user_id="ana", amount=50, type=CHARGEBACK),
+        operation("debit", user_id="ana", amount=10, type=CHARGEBACK, allow_reserved=True),
+    )
+    assert [reason(result) for result in results] == ["release", "debit", "debit"]
+    assert client.reservation(older).release_reason == "balance_withdrawn"
+    assert client.coins() == (40, 0, 40)
