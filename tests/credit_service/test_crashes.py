@@ -38,10 +38,10 @@ ROOT = Path(__file__).parents[2]
 CALLERS = 16
 HOT = "hot"
 ACCOUNTS = (HOT, "ana", "ben", "cy")
+# After one statement is before the next, so these are all the moments between any two.
 CRASH_POINTS = [
-    (moment, statement)
-    for statement in ("BEGIN", "SELECT * FROM ledger_open", "WITH", "COMMIT")
-    for moment in ("before", "after")
+    *(("before", statement) for statement in ("BEGIN", "SELECT * FROM ledger_open", "WITH", "COMMIT")),
+    ("after", "COMMIT"),
 ]
 EXPECTED_REFUSALS = {"INSUFFICIENT_CREDITS", "RESERVATION_ALREADY_RELEASED"}
 """What callers may be refused for here: too few coins, and a Debit that took what they had reserved."""

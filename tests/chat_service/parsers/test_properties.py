@@ -47,7 +47,7 @@ class SteppedFile(io.BytesIO):
         return super().read(self._step_bytes)
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(
     shape=st.sampled_from(SHAPES),
     conversation=CONVERSATIONS,
@@ -87,7 +87,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(pieces=st.lists(PIECES, max_size=12), limit=st.sampled_from([10, 100, 1_000_000]))
 def test_any_bytes_are_read_or_refused(pieces: list[bytes], limit: int) -> None:
     options = ParseOptions(max_line_chars=limit, max_message_chars=limit, max_messages=limit)
@@ -95,7 +95,7 @@ def test_any_bytes_are_read_or_refused(pieces: list[bytes], limit: int) -> None:
         assert all("\0" not in message.body for message in messages_of(b"".join(pieces), options))
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(data=st.data())
 def test_a_damaged_export_is_read_or_refused(data: st.DataObject) -> None:
     damaged = bytearray(SEED * 3)

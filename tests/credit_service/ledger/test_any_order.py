@@ -61,7 +61,7 @@ def _operation(world: World, step: _Step) -> Operation | None:
     return Extend(reservation_id, value, request_id)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(_steps, max_size=40))
 def test_the_invariants_hold_and_every_success_repeats(steps: list[_Step]) -> None:
     world = World()
@@ -88,7 +88,7 @@ def _remembered(result: Result) -> tuple[object, object]:
     return getattr(result, "reservation", None), getattr(result, "transaction", None)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.lists(_steps, max_size=20), st.lists(_steps, max_size=12))
 def test_a_batch_does_what_its_operations_do_one_by_one(before: list[_Step], steps: list[_Step]) -> None:
     world = World()

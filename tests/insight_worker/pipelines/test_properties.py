@@ -79,7 +79,7 @@ def numbers(value: object) -> list[float]:
     return [value] if isinstance(value, int | float) else []
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(chats())
 def test_every_insight_is_finite_json_with_two_to_six_sentences_and_a_chart(
     source: list[ChatMessage],
@@ -107,7 +107,7 @@ def check_chart(chart: dict[str, Any]) -> None:
         assert all(len(series["values"]) == len(chart["labels"]) for series in chart["series"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(chats())
 def test_sums_and_shares_account_for_every_message(source: list[ChatMessage]) -> None:
     results = {kind: as_json(result) for kind, result in everything(source).items()}
@@ -131,13 +131,13 @@ def test_sums_and_shares_account_for_every_message(source: list[ChatMessage]) ->
         assert asked["answered_count"] + asked["unanswered_count"] <= asked["question_count"]
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(chats())
 def test_the_same_chat_makes_the_same_insights(source: list[ChatMessage]) -> None:
     assert everything(source) == everything(list(source))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(chats())
 def test_the_numbers_do_not_depend_on_what_people_are_called(source: list[ChatMessage]) -> None:
     # Given the same chat under names that sort the other way round
