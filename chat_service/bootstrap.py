@@ -64,6 +64,7 @@ def build(settings: ChatSettings) -> App:
         register=partial(_register, servicers),
         check=partial(check_database, core.engine),
         background=(purge.run, *jobs.background),
+        draining=jobs.stop_watching,
     )
     return App(spec, core, channel)
 

@@ -31,6 +31,8 @@ class Jobs:
     background: Sequence[Callable[[], Awaitable[None]]]
     #: Ends the jobs that `cancel.cancel_of_chat` answered; to be called after the commit. Never fails.
     settle: Callable[[Sequence[uuid.UUID]], Awaitable[None]]
+    #: Ends the streams that follow jobs, when the server begins to drain.
+    stop_watching: Callable[[], None]
 
 
 def build(core: Core) -> Jobs:
@@ -51,6 +53,7 @@ def build(core: Core) -> Jobs:
             partial(context.changes.poll, core.sessions, settings.job_watch_poll_s),
         ),
         settle=cancels.settle,
+        stop_watching=context.changes.stop,
     )
 
 
