@@ -6,7 +6,7 @@ test compares them. Nothing here imports the protos: a parser is a plain functio
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import BinaryIO, Protocol
 
@@ -48,7 +48,7 @@ class MessageKind(IntEnum):
 
 
 class DateEvidence(IntEnum):
-    """Why the dates of a file are read as they are, the strongest reason first."""
+    """Why the dates of a file are read as they are."""
 
     # The caller said so.
     GIVEN = 1
@@ -62,6 +62,10 @@ class DateEvidence(IntEnum):
     CHANGES = 5
     # The file does not tell; most of the world writes the day first.
     DEFAULT = 6
+    # The format leaves no choice: it writes ISO dates, or instants.
+    FORMAT = 7
+    # The month is a word.
+    SPELLED_MONTH = 8
 
 
 @dataclass(slots=True)
@@ -93,6 +97,8 @@ class ParseOptions:
     max_line_chars: int = 262_144
     max_message_chars: int = 1_048_576
     max_messages: int = 2_000_000
+    # No message is after this day; asked for only where dates name no year.
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
 @dataclass(slots=True)
@@ -103,17 +109,22 @@ class ExportReport:
     date_order: DateOrder
     date_evidence: DateEvidence
     message_count: int = 0
-    # Lines before the first message that are no message: all are counted, the first few are shown.
+    # Lines that were not understood: those before the first message, and those within that have the
+    # marks of a message and are none. All are counted, the first few are shown.
     skipped_line_count: int = 0
     skipped_lines: list[str] = field(default_factory=list)
 
-    def skip(self, text: str) -> None:
-        """Counts the lines of a text that belongs to no message; blank ones say nothing."""
-        for line in text.split("\n"):
-            if line.strip():
+    def skip(self, text: str, line: int = 0) -> None:
+        """Counts the lines of a text that was not understood; blank ones say nothing.
+
+        `line` is the line of the file that the text begins in, from 1, where it is known.
+        """
+        for number, content in enumerate(text.split("\n"), line):
+            if content.strip():
                 self.skipped_line_count += 1
                 if len(self.skipped_lines) < MAX_SKIPPED_SHOWN:
-                    self.skipped_lines.append(line[:MAX_SKIPPED_CHARS])
+                    place = f"line {number}: " if line else ""
+                    self.skipped_lines.append(place + content[:MAX_SKIPPED_CHARS])
 
 
 class ParsedExport(Protocol):
