@@ -13,9 +13,9 @@ from functools import cached_property
 
 from chat_service.parsers.whatsapp_words import BUDDHIST, ERAS, HALVES, LINKS, MONTHS
 
-# Direction marks, isolates, zero-width space, word joiner and byte order marks, anywhere around a
-# head. The joiner U+200D is not among them: it holds emoji together.
-INVISIBLE = "\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+# Direction marks, embeddings, isolates, zero-width space, word joiner and byte order marks, anywhere
+# around a head. The joiner U+200D is not among them: it holds emoji together.
+INVISIBLE = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 SPACE = "[ \u00a0\u2007\u2009\u202f]"
 MARKS = f"[{INVISIBLE}]*"
 

@@ -123,9 +123,9 @@ class _Builder:
         names = [names_of[author] for author in pieces.authors]
         moments = self._moments.read(pieces.days, pieces.clocks)
         messages = list(map(ParsedMessage, names, moments, pieces.bodies))
-        for message in messages:
-            if message.author is not None and needs_reading(message.body):
-                _read_closely(message, message.author)
+        for index, body in enumerate(pieces.bodies):
+            if needs_reading(body) and names[index] is not None:
+                self._read_closely(messages[index], pieces.authors[index] or "")
         if None in names:
             _read_notices(messages, pieces.authors)
         return messages
@@ -147,17 +147,20 @@ class _Builder:
                     raise UnreadableExport(problem, line=line + offset)
             line += 1 + body.count("\n")
 
+    def _read_closely(self, message: ParsedMessage, raw_author: str) -> None:
+        """Takes out of a message what WhatsApp added to it."""
+        body, message.edited = without_edit_mark(message.body)
+        if body == "." and raw_author.endswith(":"):
+            # `Anna:.` is what is left of a message that vanished; a typed full stop has a space before it.
+            body = ""
+        reading = read_authored(body, message.author or "", self._authors.names)
+        message.kind, message.body, message.attachment_name = reading
+        if message.kind is MessageKind.SYSTEM:
+            message.author = None
+
     def _refuse_message(self, line: int) -> NoReturn:
         limit = self._options.max_message_chars
         raise UnreadableExport(f"the message is longer than {limit:,} characters", line=line)
-
-
-def _read_closely(message: ParsedMessage, author: str) -> None:
-    """Takes out of a message what WhatsApp added to it."""
-    body, message.edited = without_edit_mark(message.body)
-    message.kind, message.body, message.attachment_name = read_authored(body, author)
-    if message.kind is MessageKind.SYSTEM:
-        message.author = None
 
 
 def _read_notices(messages: list[ParsedMessage], raw_authors: list[str | None]) -> None:
