@@ -21,6 +21,7 @@ _PLACEHOLDER_WORDS = 4
 # ... and still longer ones were pasted by somebody, mark and all.
 _NOTICE_CHARS = 1_000
 _LONGEST_PHRASE_CHARS = 80
+_STOPS = ".。।"
 
 
 class Reading(NamedTuple):
@@ -35,7 +36,7 @@ def _key(text: str) -> str:
     """What phrases are compared by; a lone full stop is somebody's message."""
     if not 1 < len(text) <= _LONGEST_PHRASE_CHARS:
         return text
-    key = text.casefold().rstrip(".。।")
+    key = text.casefold().rstrip(_STOPS)
     return f"<{key[1:-1].strip()}>" if key.startswith("<") and key.endswith(">") else key
 
 
@@ -61,13 +62,14 @@ _KEPT_PHRASES["null"] = MessageKind.OTHER
 _PLACEHOLDERS = {_key(phrase): kind for phrase, kind in _PLACEHOLDER_PHRASES.items()}
 _KEPT = {_key(phrase): kind for phrase, kind in _KEPT_PHRASES.items()}
 
-# The spellings that are met, ready for one look-up of an untouched text.
+# The spellings that are met, ready for one look-up of an untouched text. The empty one with its full
+# stop is `Anna:.`
 WHOLE_BODIES = frozenset(
     spelling + stop
-    for phrase in (*_PLACEHOLDER_PHRASES, *_KEPT_PHRASES)
+    for phrase in (phrase.rstrip(_STOPS) for phrase in (*_PLACEHOLDER_PHRASES, *_KEPT_PHRASES))
     for spelling in (phrase, phrase.lower(), phrase[:1].upper() + phrase[1:])
-    for stop in ("", ".")
-)  # the empty one with its full stop is `Anna:.`
+    for stop in ("", *_STOPS)
+)
 
 _EDITED = re.compile(
     rf"[ \n]?(?:[{INVISIBLE}]*<(?i:{_any_of(phrases.EDITED)})\.?>|{MARK}<[^<>:\n]{{5,80}}>)$"

@@ -41,8 +41,9 @@ def _any_of(words: Iterable[str]) -> str:
 
 _HALF_WORDS = {word for words in HALVES.values() for word in words} - {"a. m.", "p. m."}
 _HALF_STARTS = "".join(sorted({case for word in _HALF_WORDS for case in word[0].lower() + word[0].upper()}))
+_AM_PM = rf"[AaPp]\.?{SPACE}?[Mm]\.?"
 # The look ahead spares the tries of all words where there is none.
-HALF = rf"(?:[AaPp]\.?{SPACE}?[Mm]\.?|(?=[{re.escape(_HALF_STARTS)}])(?:{_any_of(_HALF_WORDS)})){_NO_LETTER}"
+_HALF = rf"(?:{_AM_PM}|(?=[{re.escape(_HALF_STARTS)}])(?:{_any_of(_HALF_WORDS)})){_NO_LETTER}"
 _ERA = f"(?:{'|'.join(map(re.escape, ERAS))})"
 _BUDDHIST = _any_of(BUDDHIST)
 _LINK = _any_of(LINKS)
@@ -62,8 +63,8 @@ _NUMERIC = (
     rf"(?P<buddhist>{SPACE}(?:{_BUDDHIST}){_NO_LETTER})?"
 )
 _CLOCK = (
-    rf"(?P<half>{HALF}{SPACE}?)?\d{{1,2}}(?P<clock>[:.]|{SPACE}?h{SPACE}?)\d{{2}}"
-    rf"(?P<seconds>(?P=clock)\d{{2}})?(?:{SPACE}?{HALF})?"
+    rf"(?P<half>{_HALF}{SPACE}?)?\d{{1,2}}(?P<clock>[:.]|{SPACE}?h{SPACE}?)\d{{2}}"
+    rf"(?P<seconds>(?P=clock)\d{{2}})?(?:{SPACE}?(?P<half_behind>{_HALF}))?"
 )
 _DATE = rf"{MARKS}(?:{_NUMERIC}|(?P<spelled>{_SPELLED})){MARKS}"
 _GAP = rf"(?P<comma>[,،、])?{MARKS}{SPACE}+(?:(?P<link>{_LINK}){SPACE})?{MARKS}"
@@ -71,6 +72,7 @@ _CLOSING = rf"(?(bracket)\]{SPACE}?|(?P<closing> [-–] |: | ))"
 _ANY_HEAD = re.compile(rf"{MARKS}(?P<bracket>\[)?{_DATE}{_GAP}{_CLOCK}{MARKS}{_CLOSING}")
 _ANY_TIME_FIRST = re.compile(rf"{MARKS}(?P<bracket>\[)?{MARKS}{_CLOCK}{_GAP}{_DATE}{MARKS}{_CLOSING}")
 _AUTHORED = re.compile(AUTHOR)
+_AM_PM_ONLY = re.compile(f"(?:{_AM_PM})?")
 _INSIDE_MARK = re.compile(rf"\d[{INVISIBLE}]")
 
 
@@ -97,7 +99,14 @@ class HeadShape:
     clock: str = ":"
     seconds: bool = False
     half_before: bool = False
+    # AM and PM may stand behind every time, other words only where this is set.
+    half_words: bool = False
     closing: str = " - "
+
+    @property
+    def without_half(self) -> "HeadShape":
+        """The same with a clock of 24 hours: a phone's setting that may change at any time."""
+        return replace(self, half_before=False, half_words=False)
 
     @cached_property
     def stamp(self) -> str:
@@ -164,8 +173,9 @@ class HeadShape:
         hour = f"(?:{self._digits(0, 1)}?{digit}|{self._digits(2, 2)}{self._digits(0, 3)})"
         sixtieth = f"{self._digits(0, 5)}{digit}"
         seconds = f"{clock}{sixtieth}" if self.seconds else ""
-        before = f"(?:{HALF}{SPACE}?)?" if self.half_before else ""
-        return f"{before}{hour}{clock}{sixtieth}{seconds}(?:{SPACE}?{HALF})?"
+        before = f"(?:{_HALF}{SPACE}?)?" if self.half_before else ""
+        behind = _HALF if self.half_words else f"{_AM_PM}{_NO_LETTER}"
+        return f"{before}{hour}{clock}{sixtieth}{seconds}(?:{SPACE}?{behind})?"
 
 
 def shape_of(line: str) -> HeadShape | None:
@@ -190,6 +200,7 @@ def _shape(head: re.Match[str], time_first: bool) -> HeadShape | None:
         clock=head["clock"],
         seconds=head["seconds"] is not None,
         half_before=head["half"] is not None,
+        half_words=not _AM_PM_ONLY.fullmatch(head["half_behind"] or ""),
         marks_inside=bool(_INSIDE_MARK.search(head[0])),
         closing=closing,
     )

@@ -8,7 +8,7 @@ was set otherwise meanwhile, and they are a family of the file too.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import BinaryIO, NamedTuple
@@ -84,8 +84,13 @@ class _Others:
 
     def family_beside(self, family: Family) -> Family | None:
         """How they are read, if they are no quotations."""
-        own, _ = self._votes.family(DateOrder.UNSPECIFIED)
-        return own if self._beyond_a_message or self._go_on_after(family, own) else None
+        own, evidence = self._votes.family(DateOrder.UNSPECIFIED)
+        alike = own.year_first == family.year_first and self._shape.separators == family.shape.separators
+        if alike and evidence is not DateEvidence.LARGE_NUMBER:
+            own = replace(own, order=family.order)
+        if self._shape.without_half == family.shape.without_half or self._beyond_a_message:
+            return own
+        return own if self._go_on_after(family, own) else None
 
     def _go_on_after(self, family: Family, own: Family) -> bool:
         days, own_days, moments = Days(family), Days(own), Moments([family.shape, own.shape])
