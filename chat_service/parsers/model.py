@@ -6,7 +6,7 @@ test compares them. Nothing here imports the protos: a parser is a plain functio
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import BinaryIO, Protocol
 
@@ -53,7 +53,7 @@ class MessageKind(IntEnum):
 
 
 class DateEvidence(IntEnum):
-    """Why the dates of a file are read as they are, the strongest reason first."""
+    """Why the dates of a file are read as they are."""
 
     # The caller said so.
     GIVEN = 1
@@ -69,6 +69,8 @@ class DateEvidence(IntEnum):
     DEFAULT = 6
     # The format leaves no choice: it writes ISO dates, or instants.
     FORMAT = 7
+    # The month is a word.
+    SPELLED_MONTH = 8
 
 
 @dataclass(slots=True)
@@ -108,6 +110,8 @@ class ParseOptions:
     max_archive_entries: int = 20_000
     max_unpacked_bytes: int = 268_435_456
     max_archive_ratio: int = 250
+    # No message is after this day; asked for only where dates name no year.
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
 @dataclass(slots=True)
@@ -118,8 +122,9 @@ class ExportReport:
     date_order: DateOrder
     date_evidence: DateEvidence
     message_count: int = 0
-    # Lines of a text before its first message, and entries of JSON that are no message: all are
-    # counted, the first few are shown.
+    # Lines of a text that were not understood: those before the first message, and those within that
+    # have the marks of a message and are none; entries of JSON that are no message. All are counted,
+    # the first few are shown.
     skipped_line_count: int = 0
     skipped_lines: list[str] = field(default_factory=list)
     # IANA name of the zone of the messages' times, empty where it is not known.
@@ -127,13 +132,17 @@ class ExportReport:
     # What the file itself calls the chat; empty where it does not.
     chat_name: str = ""
 
-    def skip(self, text: str) -> None:
-        """Counts the lines of a text that belongs to no message; blank ones say nothing."""
-        for line in text.split("\n"):
-            if line.strip():
+    def skip(self, text: str, line: int = 0) -> None:
+        """Counts the lines of a text that was not understood; blank ones say nothing.
+
+        `line` is the line of the file that the text begins in, from 1, where it is known.
+        """
+        for number, content in enumerate(text.split("\n"), line):
+            if content.strip():
                 self.skipped_line_count += 1
                 if len(self.skipped_lines) < MAX_SKIPPED_SHOWN:
-                    self.skipped_lines.append(line[:MAX_SKIPPED_CHARS])
+                    place = f"line {number}: " if line else ""
+                    self.skipped_lines.append(place + content[:MAX_SKIPPED_CHARS])
 
     def skip_entry(self, place: str, expected: str) -> None:
         """Counts an entry of JSON that is no message, and says where it is and what was expected."""
