@@ -3,7 +3,16 @@
 from gateway.models.catalogue import Categories, Category, CategoryInsights, InsightType
 from gateway.models.chats import Chat, Chats, Message, Messages, Participant, RenameRequest
 from gateway.models.credits import Balance, Package, Packages, Transaction, Transactions, TransactionType
-from gateway.models.insights import ChatInsights, Insight, Job, JobError, Progress, Totals, UnlockRequest
+from gateway.models.insights import (
+    ChatInsights,
+    Insight,
+    InsightFailure,
+    Job,
+    JobError,
+    Progress,
+    Totals,
+    UnlockRequest,
+)
 from gateway.models.operations import Health, Pool, Pools, Root, ServiceHealth
 from gateway.models.users import StoreUserRequest, User
 
@@ -19,6 +28,7 @@ __all__ = [
     "Insight",
     "InsightType",
     "Job",
+    "InsightFailure",
     "JobError",
     "Message",
     "Messages",
