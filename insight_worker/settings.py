@@ -49,6 +49,9 @@ class WorkerSettings(ModelSettings):
     worker_stream_timeout_s: float = Field(
         120.0, gt=0, description="longest that one stream of a chat's messages may take"
     )
+    worker_prompt_chars: int = Field(
+        48_000, ge=2_000, le=2_000_000, description="most characters of a chat that a language model is shown"
+    )
     worker_job_limit_s: float = Field(600.0, gt=0, description="longest that one attempt of a job may run")
     worker_shutdown_s: float = Field(660.0, gt=0, description="longest that the worker may take to stop")
 

@@ -3,9 +3,10 @@
 The SDK is imported when a client is made and not before: most processes never make one.
 """
 
+import logging
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -83,25 +84,30 @@ class TokenUse:
 
 def model_client(settings: ModelSettings) -> "OpenAI":
     """Make a client for threads; close it in the end. Its timeouts and retries are those of the settings."""
-    from openai import OpenAI, Timeout
+    from openai import OpenAI
 
-    timeout = Timeout(settings.model_timeout_s, connect=min(_CONNECT_TIMEOUT_S, settings.model_timeout_s))
-    return OpenAI(
-        base_url=settings.model_base_url,
-        api_key=settings.model_api_key or _NO_KEY,
-        timeout=timeout,
-        max_retries=settings.model_max_retries,
-    )
+    return OpenAI(**_arguments(settings))
 
 
 def async_model_client(settings: ModelSettings) -> "AsyncOpenAI":
     """Make the same for an event loop."""
-    from openai import AsyncOpenAI, Timeout
+    from openai import AsyncOpenAI
 
-    timeout = Timeout(settings.model_timeout_s, connect=min(_CONNECT_TIMEOUT_S, settings.model_timeout_s))
-    return AsyncOpenAI(
-        base_url=settings.model_base_url,
-        api_key=settings.model_api_key or _NO_KEY,
-        timeout=timeout,
-        max_retries=settings.model_max_retries,
-    )
+    return AsyncOpenAI(**_arguments(settings))
+
+
+def _arguments(settings: ModelSettings) -> dict[str, Any]:
+    """Answer what both kinds of client are made of.
+
+    At the level debug the SDK logs whole requests, which are people's chats: it may only warn.
+    """
+    from openai import Timeout
+
+    logging.getLogger("openai").setLevel(logging.WARNING)
+    connect_s = min(_CONNECT_TIMEOUT_S, settings.model_timeout_s)
+    return {
+        "base_url": settings.model_base_url,
+        "api_key": settings.model_api_key or _NO_KEY,
+        "timeout": Timeout(settings.model_timeout_s, connect=connect_s),
+        "max_retries": settings.model_max_retries,
+    }

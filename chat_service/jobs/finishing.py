@@ -89,9 +89,11 @@ def _findings(job: Job, report: FinishReport) -> dict[str, Any]:
     _check_failures(job, report)
     error = report.error
     return {
-        "failed_count": report.failed_count,
+        "failed_count": most if _charged_in_part(job, report) else report.failed_count,
         "failures": [
-            {"insight_type_id": name, **_columns(failure)} for name, failure in report.failures.items()
+            {"insight_type_id": name, **_columns(failure)}
+            for name, failure in report.failures.items()
+            if name not in job.completed_ids
         ],
         "error_reason": error.reason if error else None,
         "error_message": error.message if error else None,
@@ -104,10 +106,15 @@ def _columns(failure: FinishError) -> dict[str, Any]:
 
 
 def _check_failures(job: Job, report: FinishReport) -> None:
-    possible = set(job.params["insight_type_ids"]) - set(job.completed_ids)
+    ordered: Sequence[str] = job.params["insight_type_ids"]
     for name in report.failures:
-        if name not in possible:
-            raise InvalidField("failures", f"must be of types that were ordered and not made, got {name}")
-    if len(report.failures) > report.failed_count:
-        problem = f"must be at most failed_count, {report.failed_count}, got {len(report.failures)}"
-        raise InvalidField("failures", problem)
+        if name not in ordered:
+            raise InvalidField("failures", f"must be of the job's types, {', '.join(ordered)}; got {name}")
+
+
+def _charged_in_part(job: Job, report: FinishReport) -> bool:
+    """Whether what was not made has failed by that, whatever the worker has counted."""
+    return job.charge_amount is not None and report.finish.outcome in (
+        JobState.COMPLETED,
+        JobState.PAYMENT_FAILED,
+    )
