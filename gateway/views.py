@@ -106,6 +106,7 @@ def category(value: insight_pb2.Category) -> models.Category:
         description=value.description,
         price=value.price,
         insight_type_count=value.insight_type_count,
+        charge_mode=_name(insight_pb2.ChargeMode, "CHARGE_MODE_", value.charge_mode),
     )
 
 
@@ -116,6 +117,11 @@ def insight_type(value: insight_pb2.InsightType) -> models.InsightType:
         title=value.title,
         description=value.description,
         chart=value.chart,
+        price=value.price,
+        min_people=value.min_people,
+        max_people=value.max_people if value.HasField("max_people") else None,
+        min_messages=value.min_messages,
+        model_made=value.model_made,
     )
 
 
@@ -162,11 +168,17 @@ def job(value: insight_pb2.Job) -> models.Job:
         category_id=params.get("category_id"),
         insight_type_ids=params.get("insight_type_ids", []),
         price=value.price,
+        charge_mode=_name(insight_pb2.ChargeMode, "CHARGE_MODE_", value.charge_mode),
+        charge_amount=value.charge_amount if value.HasField("charge_amount") else None,
         progress=_progress(value.progress),
         totals=_totals(value),
         reservation_id=value.reservation_id if value.HasField("reservation_id") else None,
         transaction_id=value.transaction_id if value.HasField("transaction_id") else None,
         error=_job_error(value.error) if value.HasField("error") else None,
+        failures=[
+            models.InsightFailure(insight_type_id=one.insight_type_id, error=_job_error(one.error))
+            for one in value.failures
+        ],
         attempt=value.attempt,
         cancel_requested=value.cancel_requested,
         payment_retry_time=_time(value, "payment_retry_time"),

@@ -1,14 +1,15 @@
 """Step 2 of the spine: the order becomes a job, once, whatever is repeated and whoever else orders."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.catalogue.models import Category
-from chat_service.catalogue.service import get_category
+from chat_service.catalogue.charge_mode import ChargeMode
+from chat_service.catalogue.prices import share
+from chat_service.catalogue.service import CategoryOffer, get_category
 from chat_service.chats.models import Chat
 from chat_service.chats.repository import lock_live
 from chat_service.errors import ChatNotReady, NothingToUnlock
@@ -41,15 +42,15 @@ async def place(session: AsyncSession, order: Order, policy: JobPolicy) -> tuple
     if known is not None:
         return known, False
     chat = await lock_live(session, order.user_id, order.chat_id)
-    offer = await get_category(session, order.category_id)
+    offer = await get_category(session, order.category_id, with_model=policy.with_model)
     if chat.state != chat_pb2.CHAT_STATE_READY:
         raise ChatNotReady(order.chat_id, _state_name(chat))
-    types = [insight_type.insight_type_id for insight_type in offer.insight_types]
-    values = _job_values(order, offer.category, types, policy)
+    weights = {insight_type.insight_type_id: insight_type.price for insight_type in offer.insight_types}
+    values = _job_values(order, offer, weights, policy)
     job = await repository.insert_unless_there(session, values, policy.reserve_retry)
     if job is None:
         return await _lost(session, order), False
-    await _request_missing(session, job, order, types)
+    await _request_missing(session, job, order, weights)
     return job, True
 
 
@@ -77,39 +78,48 @@ async def _lost(session: AsyncSession, order: Order) -> Job:
     return job
 
 
-async def _request_missing(session: AsyncSession, job: Job, order: Order, types: Sequence[str]) -> None:
+async def _request_missing(session: AsyncSession, job: Job, order: Order, weights: Mapping[str, int]) -> None:
     """Leave out what the chat has already; raises `NothingToUnlock`, which takes the job back.
+
+    Where what succeeded is charged, what is left out is not part of the price either.
 
     Read after the insert: a job of the same category that ends right now either still blocks the insert,
     or its insights are seen here as unlocked. Read before, they could be bought twice. The same is why
     what is being made is read before what is there: a job that ends in between is seen in both.
     """
     ordered = await repository.types_being_made(session, job)
-    there = await unlocked_types(session, order.chat_id, types)
-    missing = [name for name in types if name not in there]
+    there = await unlocked_types(session, order.chat_id, list(weights))
+    missing = [name for name in weights if name not in there]
     if not missing:
         raise NothingToUnlock(order.chat_id, order.category_id, "UNLOCKED")
     if ordered.issuperset(missing):
         raise NothingToUnlock(order.chat_id, order.category_id, "ORDERED")
-    if len(missing) < len(types):
+    if len(missing) < len(weights):
         job.params = _params(order.category_id, missing)
         job.requested_count = len(missing)
+        job.weights = {name: weights[name] for name in missing}
+        if job.charge_mode is ChargeMode.WHAT_SUCCEEDED:
+            job.price = share(job.price, sum(job.weights.values()), sum(weights.values()))
 
 
 def _params(category_id: str, types: Sequence[str]) -> dict[str, Any]:
     return {"category_id": category_id, "insight_type_ids": list(types)}
 
 
-def _job_values(order: Order, category: Category, types: Sequence[str], policy: JobPolicy) -> dict[str, Any]:
+def _job_values(
+    order: Order, offer: CategoryOffer, weights: Mapping[str, int], policy: JobPolicy
+) -> dict[str, Any]:
     return {
         "job_id": uuid7(),
         "user_id": order.user_id,
         "request_id": order.request_id,
-        "kind": category.kind,
+        "kind": offer.category.kind,
         "subject_id": str(order.chat_id),
-        "category_id": category.category_id,
-        "params": _params(category.category_id, types),
-        "price": category.price,
-        "requested_count": len(types),
+        "category_id": order.category_id,
+        "params": _params(order.category_id, list(weights)),
+        "price": offer.price,
+        "charge_mode": offer.category.charge_mode,
+        "weights": dict(weights),
+        "requested_count": len(weights),
         "reservation_ttl_s": policy.reservation_ttl_s,
     }

@@ -12,7 +12,16 @@ from gateway.models.chats import (
     RenameRequest,
 )
 from gateway.models.credits import Balance, Package, Packages, Transaction, Transactions, TransactionType
-from gateway.models.insights import ChatInsights, Insight, Job, JobError, Progress, Totals, UnlockRequest
+from gateway.models.insights import (
+    ChatInsights,
+    Insight,
+    InsightFailure,
+    Job,
+    JobError,
+    Progress,
+    Totals,
+    UnlockRequest,
+)
 from gateway.models.operations import Health, Pool, Pools, Root, ServiceHealth
 from gateway.models.users import StoreUserRequest, User
 
@@ -28,6 +37,7 @@ __all__ = [
     "Health",
     "ImportReport",
     "Insight",
+    "InsightFailure",
     "InsightType",
     "Job",
     "JobError",

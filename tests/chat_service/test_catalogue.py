@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -75,14 +76,15 @@ def read(url: str, work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
     return asyncio.run(run())
 
 
-def offers(url: str) -> dict[str, tuple[int, list[str]]]:
+def offers(url: str, *, with_model: bool = False) -> dict[str, tuple[int, list[str]]]:
     """What is on sale: price and types by category, in order."""
     found = {}
-    for category, count in read(url, list_categories):
-        offer = read(url, lambda sessions, name=category.category_id: list_insight_types(sessions, name))  # type: ignore[misc]  # bound at once
-        assert count == len(offer.insight_types)
-        found[category.category_id] = (
-            category.price,
+    for listed in read(url, partial(list_categories, with_model=with_model)):
+        category_id = listed.category.category_id
+        offer = read(url, partial(list_insight_types, category_id=category_id, with_model=with_model))
+        assert (listed.price, listed.insight_type_count) == (offer.price, len(offer.insight_types))
+        found[category_id] = (
+            offer.price,
             [insight_type.insight_type_id for insight_type in offer.insight_types],
         )
     return found
@@ -138,7 +140,7 @@ def test_what_vanished_from_the_file_is_off_sale_but_not_gone_and_can_come_back(
 
     assert list(offers(database_url)) == ["a"]
     with pytest.raises(CategoryNotFound):
-        read(database_url, lambda sessions: list_insight_types(sessions, "b"))
+        read(database_url, partial(list_insight_types, category_id="b", with_model=True))
     with database.cursor() as cursor:
         cursor.execute("SELECT active FROM categories WHERE category_id = 'b'")
         assert cursor.fetchone() == (False,)

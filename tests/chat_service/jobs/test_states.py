@@ -1,13 +1,15 @@
 """The state machine by itself."""
 
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat_service.catalogue.charge_mode import ChargeMode
 from chat_service.jobs import lifecycle
 from chat_service.jobs.lifecycle import CancelDecision, Finish
 from chat_service.jobs.retries import PaymentRetries
@@ -31,6 +33,10 @@ class Row:
     forgiven_attempts: int = 0
     requested_count: int = 2
     completed_ids: tuple[str, ...] = ()
+    price: int = 30
+    charge_mode: ChargeMode = ChargeMode.ALL_OR_NOTHING
+    weights: Mapping[str, int] = field(default_factory=lambda: {"one": 1, "two": 2})
+    charge_amount: int | None = None
     due_time: datetime | None = _NOW
     start_time: datetime | None = None
     finish_time: datetime | None = None
