@@ -6,13 +6,13 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from servicekit.settings import KitSettings
+from servicekit.language_model import ModelSettings
 
 #: The catalogue that comes with the service.
 DEFAULT_CATALOGUE = Path(__file__).parent / "catalogue" / "catalogue.toml"
 
 
-class ChatSettings(KitSettings):
+class ChatSettings(ModelSettings):
     """What chat_service can be told."""
 
     chat_port: int = Field(50052, ge=0, le=65_535, description="port of chat_service; 0 takes a free one")

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode
 
-from servicekit.settings import KitSettings
+from servicekit.language_model import ModelSettings
 
 
 def _split(value: object) -> object:
@@ -13,7 +13,7 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-class WorkerSettings(KitSettings):
+class WorkerSettings(ModelSettings):
     """What insight_worker can be told."""
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis that carries job messages")
