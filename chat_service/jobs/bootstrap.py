@@ -11,6 +11,7 @@ from chat_service.jobs.cancel import CancelService
 from chat_service.jobs.changes import JobChanges
 from chat_service.jobs.context import JobContext
 from chat_service.jobs.dispatcher import Dispatcher
+from chat_service.jobs.ending import JobEnder
 from chat_service.jobs.finishing import FinishService
 from chat_service.jobs.outbox import Outbox
 from chat_service.jobs.policy import JobPolicy
@@ -31,6 +32,8 @@ class Jobs:
     background: Sequence[Callable[[], Awaitable[None]]]
     #: Ends the jobs that `cancel.cancel_of_chat` answered; to be called after the commit. Never fails.
     settle: Callable[[Sequence[uuid.UUID]], Awaitable[None]]
+    #: Ends the jobs of an erased user.
+    ender: JobEnder
 
 
 def build(core: Core) -> Jobs:
@@ -51,6 +54,7 @@ def build(core: Core) -> Jobs:
             partial(context.changes.poll, core.sessions, settings.job_watch_poll_s),
         ),
         settle=cancels.settle,
+        ender=JobEnder(context, cancels),
     )
 
 

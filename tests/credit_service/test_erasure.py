@@ -1,4 +1,4 @@
-"""EraseAccount: the account goes on under a pseudonym, no word about its user is left, the books are right."""
+"""EraseAccount: an account goes on under a pseudonym, without its user's words, and the books are right."""
 
 import asyncio
 import json
