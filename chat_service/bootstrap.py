@@ -14,6 +14,8 @@ from chat_service.chats.purge import Purge
 from chat_service.chats.service import ChatService
 from chat_service.chats.servicer import ChatServicer
 from chat_service.core import Core, Servicer
+from chat_service.erasure.runner import ErasureRunner
+from chat_service.erasure.service import ErasureService
 from chat_service.errors import FROM_CREDIT
 from chat_service.imports.service import ImportService
 from chat_service.imports.servicer import ImportServicer
@@ -55,7 +57,13 @@ def build(settings: ChatSettings) -> App:
     jobs = build_jobs(core)
     belongings = JobsAndInsights(jobs.settle)
     purge = Purge(core.sessions, belongings, settings.chat_purge_interval_s)
-    servicers = [_users(core), _chats(core, belongings), *jobs.servicers, _ops(core)]
+    erasures = ErasureRunner(core, belongings, jobs.ender, purge)
+    servicers = [
+        _users(core, ErasureService(core, belongings, erasures)),
+        _chats(core, belongings),
+        *jobs.servicers,
+        _ops(core),
+    ]
     spec = ServerSpec(
         name="chat_service",
         settings=settings,
@@ -63,7 +71,7 @@ def build(settings: ChatSettings) -> App:
         port_variable="HOLDFAST_CHAT_PORT",
         register=partial(_register, servicers),
         check=partial(check_database, core.engine),
-        background=(purge.run, *jobs.background),
+        background=(purge.run, erasures.run, *jobs.background),
         draining=jobs.stop_watching,
     )
     return App(spec, core, channel)
@@ -90,8 +98,8 @@ def _core(settings: ChatSettings, channel: grpc.aio.Channel) -> Core:
     )
 
 
-def _users(core: Core) -> Servicer:
-    servicer = UserServicer(UserService(core))
+def _users(core: Core, erasures: ErasureService) -> Servicer:
+    servicer = UserServicer(UserService(core), erasures)
     return Servicer("chat.v1.UserService", partial(chat_pb2_grpc.add_UserServiceServicer_to_server, servicer))
 
 

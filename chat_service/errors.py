@@ -20,6 +20,21 @@ class UserNotFound(ServiceError):
         super().__init__(f"there is no user {user_id}", metadata={"user_id": user_id})
 
 
+class ErasureInProgress(ServiceError):
+    """The user was deleted a moment ago and the account is not closed yet; nothing was changed."""
+
+    reason = "ERASURE_IN_PROGRESS"
+    code = grpc.StatusCode.UNAVAILABLE
+
+    def __init__(self, user_id: str, retry_after_s: float = 1.0) -> None:
+        """Name the user and when to try again, in seconds."""
+        super().__init__(
+            f"user {user_id} is being deleted; try again in a moment",
+            metadata={"user_id": user_id},
+            retry_after_s=retry_after_s,
+        )
+
+
 class ChatNotFound(ServiceError):
     """The user has no such chat: it never was, is deleted, or belongs to somebody else."""
 
@@ -206,6 +221,13 @@ class ReservationExpired(ServiceError):
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
+class ReservationAlreadyCharged(ServiceError):
+    """The reservation's coins were taken; the metadata has `transaction_id`."""
+
+    reason = "RESERVATION_ALREADY_CHARGED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
 class ReservationAlreadyReleased(ServiceError):
     """The reservation's coins are back."""
 
@@ -221,6 +243,7 @@ FROM_CREDIT: Mapping[str, type[ServiceError]] = {
         AccountClosed,
         AccountNotFound,
         ReservationExpired,
+        ReservationAlreadyCharged,
         ReservationAlreadyReleased,
     )
 }

@@ -3,6 +3,7 @@
 from chat_service.base import Base
 from chat_service.catalogue.models import Category, CategoryInsightType, InsightType
 from chat_service.chats.models import Chat, Message
+from chat_service.erasure.models import Erasure, SignupBonusClaim
 from chat_service.insights.models import Insight
 from chat_service.jobs.models import Job, JobStep
 from chat_service.users.models import User
@@ -12,10 +13,12 @@ __all__ = [
     "Category",
     "CategoryInsightType",
     "Chat",
+    "Erasure",
     "Insight",
     "InsightType",
     "Job",
     "JobStep",
     "Message",
+    "SignupBonusClaim",
     "User",
 ]

@@ -26,6 +26,16 @@ class ChatSettings(ModelSettings):
     chat_catalogue_file: Path = Field(DEFAULT_CATALOGUE, description="what is on sale (TOML)")
     chat_signup_bonus: int = Field(50, ge=0, le=10**12, description="coins at the first login; 0: none")
 
+    chat_bonus_memory_days: float = Field(
+        365.0,
+        ge=0,
+        description="days for which a deleted user who comes back gets no second bonus; 0: at once",
+    )
+    user_retention_days: float = Field(
+        30.0, ge=0, description="days after which what is left of a deleted user is removed for good"
+    )
+    erasure_poll_s: float = Field(1.0, gt=0, description="time between looks for erasures that are due")
+
     chat_retention_days: float = Field(
         30.0, ge=0, description="days in which a deleted chat can be brought back"
     )
@@ -84,6 +94,16 @@ class ChatSettings(ModelSettings):
         if not self.credit_target:
             self.credit_target = f"127.0.0.1:{self.credit_port}"
         return self
+
+    @property
+    def user_retention(self) -> timedelta:
+        """How long what is left of a deleted user is kept, hidden."""
+        return timedelta(days=self.user_retention_days)
+
+    @property
+    def bonus_memory(self) -> timedelta:
+        """How long it is remembered that somebody has had a sign-up bonus."""
+        return timedelta(days=self.chat_bonus_memory_days)
 
     @property
     def retention(self) -> timedelta:

@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.audit import log_events
 from credit_service.coalescer import Coalescer
+from credit_service.erasure import Erasure
 from credit_service.history import History
 from credit_service.ledger import Event
 from credit_service.ops_servicer import OpsServicer
 from credit_service.packages import PackageRepository
 from credit_service.payment_servicer import PaymentServicer
+from credit_service.published import PublishedEvents
 from credit_service.publisher import Publisher
 from credit_service.pulse import Pulse
 from credit_service.repository import Repository
@@ -100,6 +102,7 @@ def _register(
     turns = Turns()
     credit = CreditServicer(
         ledger,
+        Erasure(engine, ledger, _published(settings, engine)),
         Repository(sessions, turns),
         History(sessions, turns),
         Verification(sessions),
@@ -121,6 +124,12 @@ def _sweeper(settings: CreditSettings, store: Store) -> _Background:
         return ()
     sweeper = Sweeper(store, interval_s=settings.credit_sweep_interval_s, batch=settings.credit_sweep_batch)
     return (sweeper.run,)
+
+
+def _published(settings: CreditSettings, engine: AsyncEngine) -> PublishedEvents | None:
+    if not settings.redis_url:
+        return None
+    return PublishedEvents(engine, settings.redis_url, settings.credit_event_stream)
 
 
 def _publisher(settings: CreditSettings, engine: AsyncEngine, pulse: Pulse) -> _Background:

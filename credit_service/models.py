@@ -3,7 +3,8 @@
 Triggers stand in the migrations: `transactions` and `events` can only be added to, requests and reservations
 leave only for the archive, accounts are never deleted, a transaction that charges names a reservation of its
 user, a closed account stays closed, a reservation keeps its terms, expires only when its time has run out,
-and never changes once it has left RESERVED.
+and never changes once it has left RESERVED. Only an erasure passes them, which changes names and words
+(`credit_service.erasure`).
 """
 
 from collections.abc import Collection
@@ -210,6 +211,27 @@ class EventRow(Base):
     reserved: Mapped[int]
     reservation_id: Mapped[UUID | None]
     transaction_id: Mapped[UUID | None]
+
+
+class ErasedAccountRow(Base):
+    """A closed account whose user's id was taken off the books, and the coins that were left in it."""
+
+    __tablename__ = "erased_accounts"
+    __table_args__ = (CheckConstraint("forfeited >= 0", name="erased_accounts_forfeited"),)
+
+    # The row comes before the account has its new name: it is what lets the name through the guards.
+    pseudonym: Mapped[str] = mapped_column(
+        _UserId,
+        ForeignKey(
+            "accounts.user_id",
+            name="erased_accounts_pseudonym_fkey",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        primary_key=True,
+    )
+    erase_time: Mapped[datetime]
+    forfeited: Mapped[int]
 
 
 class EventCursorRow(Base):

@@ -14,7 +14,6 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
-    UniqueConstraint,
     func,
     text,
 )
@@ -30,8 +29,15 @@ class Chat(SoftDeleteMixin, Base):
 
     __tablename__ = "chats"
     __table_args__ = (
-        # A repeated import finds the chat of the first one, deleted or not.
-        UniqueConstraint("user_id", "request_id"),
+        # A repeated import finds the chat of the first one, deleted or not, but not that of an erased user.
+        Index(
+            "uq_chats_user_id_request_id",
+            "user_id",
+            "request_id",
+            unique=True,
+            postgresql_where=text("erasure_id IS NULL"),
+        ),
+        Index("ix_chats_erasure_id", "erasure_id", postgresql_where=text("erasure_id IS NOT NULL")),
         CheckConstraint("(delete_time IS NULL) = (purge_time IS NULL)", name="deleted_with_purge_time"),
         CheckConstraint("message_count > 0", name="not_empty"),
         Index(
@@ -73,6 +79,8 @@ class Chat(SoftDeleteMixin, Base):
     update_time: Mapped[datetime] = mapped_column(server_default=func.now())
     #: From this instant on a deleted chat cannot be brought back.
     purge_time: Mapped[datetime | None] = mapped_column(default=None)
+    #: The erasure of its user: it never comes back then, for nobody.
+    erasure_id: Mapped[uuid.UUID | None] = mapped_column(default=None)
 
 
 class Message(Base):

@@ -21,9 +21,9 @@ _GRACE_S = 5.0
 
 
 async def find_import(session: AsyncSession, user_id: str, request_id: uuid.UUID) -> Chat | None:
-    """Answer the chat that this request made, also when it was deleted since."""
+    """Answer the chat that this request made, also when it was deleted since, but not with its user."""
     found = await session.execute(
-        select(Chat).where(Chat.user_id == user_id, Chat.request_id == request_id),
+        select(Chat).where(Chat.user_id == user_id, Chat.request_id == request_id, Chat.erasure_id.is_(None)),
         execution_options=INCLUDE_DELETED,
     )
     return found.scalar_one_or_none()

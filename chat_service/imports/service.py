@@ -1,6 +1,7 @@
 """Stores an upload as a chat: all of it or nothing."""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from typing import BinaryIO
 
@@ -50,23 +51,28 @@ class ImportService:
         self._settings = core.settings
         self._workers = asyncio.Semaphore(core.settings.import_workers)
 
-    async def admit(self, header: ImportHeader) -> None:
-        """Refuse an upload before its bytes are taken; raises `RequestIdReused` and `UserNotFound`."""
+    async def admit(self, header: ImportHeader) -> datetime:
+        """Refuse an upload before its bytes are taken; raises `RequestIdReused` and `UserNotFound`.
 
-        async def work(session: AsyncSession) -> None:
+        Answers the user's create_time: the chat is stored for that user only, and for nobody who has the id
+        after the user was deleted.
+        """
+
+        async def work(session: AsyncSession) -> datetime:
+            user = await users.find(session, header.user_id)
             earlier = await repository.find_import(session, header.user_id, header.request_id)
-            if earlier is None:
-                await users.find(session, header.user_id)
-            else:
+            if earlier is not None:
                 _refuse_other_header(earlier, header)
+            return user.create_time
 
-        await execute_in_transaction(self._sessions, work)
+        return await execute_in_transaction(self._sessions, work)
 
-    async def store(self, header: ImportHeader, spool: Spool) -> Chat:
-        """Store a complete upload and answer its chat.
+    async def store(self, header: ImportHeader, spool: Spool, user_since: datetime) -> Chat:
+        """Store a complete upload and answer its chat; `user_since` is what `admit` answered.
 
         Raises `ImportUnreadable`, `ImportTooLarge`, `ImportEncrypted`, `ImportChooseChat`,
-        `RequestIdReused`, and `LockTimeout` while the same request is being stored elsewhere for long.
+        `RequestIdReused`, `UserNotFound` when the user was deleted meanwhile, and `LockTimeout` while the
+        same request is being stored elsewhere for long.
         """
         find = partial(repository.find_import, user_id=header.user_id, request_id=header.request_id)
         earlier = await execute_in_transaction(self._sessions, find)
@@ -75,7 +81,7 @@ class ImportService:
         try:
             async with self._workers, asyncio.timeout(self._settings.import_store_timeout_s):
                 export = await asyncio.to_thread(_open, spool.file, header, self._settings)
-                work = partial(self._store, header=header, spool=spool, export=export)
+                work = partial(self._store, header=header, spool=spool, export=export, user_since=user_since)
                 chat = await execute_with_lock_retry(self._sessions, work)
         except UnreadableExport as error:
             raise _import_error(header.file_name, error) from error
@@ -83,7 +89,12 @@ class ImportService:
         return chat
 
     async def _store(
-        self, session: AsyncSession, header: ImportHeader, spool: Spool, export: ParsedExport
+        self,
+        session: AsyncSession,
+        header: ImportHeader,
+        spool: Spool,
+        export: ParsedExport,
+        user_since: datetime,
     ) -> Chat:
         await repository.lock_import(session, header.user_id, header.request_id)
         earlier = await repository.find_import(session, header.user_id, header.request_id)
@@ -95,6 +106,8 @@ class ImportService:
             await repository.copy_messages(session, rows)
         chat = _chat(header, spool, export, tally)
         chat.chat_id = chat_id
+        # Not before: whoever deletes the user would wait for all of the above.
+        await users.require_since(session, header.user_id, user_since)
         return await repository.add_chat(session, chat)
 
 

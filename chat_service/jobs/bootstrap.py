@@ -11,6 +11,7 @@ from chat_service.jobs.cancel import CancelService
 from chat_service.jobs.changes import JobChanges
 from chat_service.jobs.context import JobContext
 from chat_service.jobs.dispatcher import Dispatcher
+from chat_service.jobs.ending import JobEnder
 from chat_service.jobs.finishing import FinishService
 from chat_service.jobs.outbox import Outbox
 from chat_service.jobs.policy import JobPolicy
@@ -33,6 +34,8 @@ class Jobs:
     settle: Callable[[Sequence[uuid.UUID]], Awaitable[None]]
     #: Ends the streams that follow jobs, when the server begins to drain.
     stop_watching: Callable[[], None]
+    #: Ends the jobs of an erased user.
+    ender: JobEnder
 
 
 def build(core: Core) -> Jobs:
@@ -54,6 +57,7 @@ def build(core: Core) -> Jobs:
         ),
         settle=cancels.settle,
         stop_watching=context.changes.stop,
+        ender=JobEnder(context, cancels),
     )
 
 

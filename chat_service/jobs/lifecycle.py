@@ -44,6 +44,9 @@ def _claimable(job: JobFacts, now: datetime) -> bool:
         return False
     if job.state is not JobState.PAYMENT_FAILED:
         return True
+    # A payment begins with a Reserve in the name of the user, whose id may stand for somebody else by now.
+    if job.erasure_id is not None:
+        return False
     return job.payment_retry_time is not None and job.payment_retry_time <= now
 
 
@@ -190,6 +193,21 @@ def cancel_subject_gone(job: JobFacts, now: datetime, lease: timedelta) -> JobCh
     if job.state is JobState.PAYMENT_FAILED and job.lease_expire_time is None:
         return JobChanges(abandoned=True, worker_id=OWN_WORKER_ID, **_end(JobState.CANCELLED, now))
     return JobChanges(abandoned=True)
+
+
+def end_erased(job: JobFacts, now: datetime, lease: timedelta) -> JobChanges | None:
+    """End a job of an erased user, whose account is closed; None while a lease holds, and when it has ended.
+
+    Of the reservation of a job that is taken over it is still to be found out whether it was charged before
+    the account was closed. Without one, and where only a later payment was missing, nothing can be any more.
+    """
+    if job.state in TERMINAL or lease_held(job, now):
+        return None
+    if job.state is JobState.RESERVING:
+        return rejected(now)
+    if job.state is JobState.PAYMENT_FAILED:
+        return JobChanges(abandoned=True, worker_id=OWN_WORKER_ID, **_end(JobState.CANCELLED, now))
+    return take_over(job, now, lease)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Index,
     String,
     Text,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -37,8 +36,15 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # A repeated order finds the job of the first one.
-        UniqueConstraint("user_id", "request_id"),
+        # A repeated order finds the job of the first one, but not that of an erased user.
+        Index(
+            "uq_jobs_user_id_request_id",
+            "user_id",
+            "request_id",
+            unique=True,
+            postgresql_where=text("erasure_id IS NULL"),
+        ),
+        Index("ix_jobs_erasure_id", "erasure_id", postgresql_where=text("erasure_id IS NOT NULL")),
         *(CheckConstraint(condition, name=name) for name, condition in JOB_CHECKS.items()),
         # JobRunnerService knows a job by its id alone.
         Index("ix_jobs_job_id", "job_id"),
@@ -119,6 +125,8 @@ class Job(Base):
     payment_attempt: Mapped[int] = mapped_column(default=0)
     payment_retry_time: Mapped[datetime | None] = mapped_column(default=None)
 
+    #: The erasure of its user: nobody sees it any more, and nothing is reserved for it.
+    erasure_id: Mapped[uuid.UUID | None] = mapped_column(default=None)
     #: When somebody has to look at it next: to reserve, to send it to a worker, or because a lease ran out.
     due_time: Mapped[datetime | None]
     create_time: Mapped[datetime]

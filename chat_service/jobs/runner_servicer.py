@@ -80,8 +80,9 @@ class JobRunnerServicer(insight_pb2_grpc.JobRunnerServiceServicer):
             job = await self._runner.give_up(_call(request), draining=request.draining)
         else:
             job = await self._runner.heartbeat(_call(request), settling=request.settling)
+        # A payment asks by a heartbeat whether it is still wanted, so it hears of a deleted subject too.
         return pb.HeartbeatResponse(
-            cancelled=job.cancel_requested, lease=self._lease(job), charge_amount=job.charge_amount
+            cancelled=to_be_dropped(job), lease=self._lease(job), charge_amount=job.charge_amount
         )
 
     async def FinishJob(self, request: pb.FinishJobRequest, context: Any) -> pb.FinishJobResponse:  # noqa: N802

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.ledger import Event, EventKind, Operation, Refusal, Result, apply
 from credit_service.store.course import Course, see_through
-from credit_service.store.opening import Opened, open_book
+from credit_service.store.opening import Opened, StaleOwners, open_book
 from credit_service.store.owners import Owners
 from credit_service.store.wants import Wants, account_of, wants
 from credit_service.store.writing import write
@@ -88,10 +89,8 @@ class Store:
         repeated then, under the same request ids. Accounts with a great many expired reservations have those
         written down first, in transactions of a bounded size.
         """
-        owners = await self.owners.of_all(operations)
-        batch = _Batch(operations, linked, owners, wants(operations, owners), wait=True)
         for _ in range(_MAX_ROUNDS):
-            done = await self._commit(lambda connection, course: self._execute(connection, course, batch))
+            done = await self._one_round(operations, linked, wait=True)
             if not (done.opened.more_due or done.opened.more_held):
                 return [result for result in done.results if result is not None]
         raise LockTimeout
@@ -102,10 +101,23 @@ class Store:
         The others answer None: they are to be done by `execute`, apart, because they may take long. Raises
         as `execute` does.
         """
-        owners = await self.owners.of_all(operations)
-        batch = _Batch(operations, (), owners, wants(operations, owners), wait=False)
-        done = await self._commit(lambda connection, course: self._execute(connection, course, batch))
-        return done.results
+        return (await self._one_round(operations, (), wait=False)).results
+
+    async def _one_round(
+        self, operations: Sequence[Operation | Refusal], linked: Collection[int], *, wait: bool
+    ) -> _Done:
+        """Run the batch's transaction, again when an owner that it went by was erased.
+
+        Closes the race of a Charge or Release with the erasure of its account, whose reservations have
+        another owner then than the one that was kept here. It ends, because an account is erased once.
+        """
+        while True:
+            owners = await self.owners.of_all(operations)
+            batch = _Batch(operations, linked, owners, wants(operations, owners), wait)
+            try:
+                return await self._commit(partial(self._execute, batch))
+            except StaleOwners as error:
+                self.owners.forget(error.reservation_ids)
 
     async def due_accounts(self, limit: int, but: Collection[str] = ()) -> list[str]:
         """Answer the accounts of the `limit` reservations that are due longest, without those of `but`."""
@@ -123,7 +135,7 @@ class Store:
         expired reservation as expired already.
         """
         batch = _Batch((), (), {}, Wants(user_ids=dict.fromkeys(user_ids)), wait=False, due_limit=limit)
-        done = await self._commit(lambda connection, course: self._execute(connection, course, batch))
+        done = await self._commit(partial(self._execute, batch))
         return Swept(len(done.events), [user_id for user_id in user_ids if user_id not in done.opened.busy])
 
     async def _commit(self, work: Callable[["asyncpg.Connection[Any]", Course], Awaitable[_Done]]) -> _Done:
@@ -140,7 +152,7 @@ class Store:
 
         return await see_through(transact(), course)
 
-    async def _execute(self, connection: "asyncpg.Connection[Any]", course: Course, batch: _Batch) -> _Done:
+    async def _execute(self, batch: _Batch, connection: "asyncpg.Connection[Any]", course: Course) -> _Done:
         """Lock and read, decide, write: what every transaction does."""
         course.writing = False
         opened = await open_book(connection, batch.wanted, wait=batch.wait, due_limit=batch.due_limit)

@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812  # it is 
 _TABLES = (
     "archived_requests",
     "archived_reservations",
+    "erased_accounts",
     "event_cursors",
     "events",
     "requests",

@@ -47,6 +47,7 @@ class Row:
     payment_attempt: int = 0
     payment_retry_time: datetime | None = None
     finish_attempt: int | None = None
+    erasure_id: uuid.UUID | None = None
     finish_outcome: JobState | None = None
 
 
