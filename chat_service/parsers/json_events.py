@@ -67,6 +67,8 @@ def _batches(file: BinaryIO) -> Iterator[list[Event]]:
     except _JSON_ERRORS:
         end = "the JSON ends in the middle: the file was cut off"
         raise UnreadableExport(end, line=_line_at(file, None)) from None
+    # A number that is the whole file ends only with it.
+    yield list(events)
 
 
 def _blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
