@@ -21,6 +21,7 @@ from chat_service.parsers.errors import (
     UnreadableExport,
 )
 from chat_service.parsers.formats import HEAD_BYTES, PARSERS, head_of, recognised
+from chat_service.parsers.json_events import json_events
 from chat_service.parsers.model import (
     ChatFormat,
     ChatParser,
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 # What iOS writes also begins with a bracket, but never with another one behind it.
-_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[\[{])")
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[\[{\]])")
 _OTHERS = "or the JSON export of Telegram, Messenger, Instagram or Discord, as it is or in a ZIP archive"
 
 
@@ -86,15 +87,17 @@ def open_export(
         return open_archive(file, options, chat_format, file_name)
     refuse_container(head, file_name)
     if chat_format is None:
-        chat_format = recognised(head, file_name) or _likeliest(head)
+        chat_format = recognised(head, file_name) or _likeliest(file, head)
     return PARSERS[chat_format].open(file, options)
 
 
-def _likeliest(head: bytes) -> ChatFormat:
+def _likeliest(file: BinaryIO, head: bytes) -> ChatFormat:
     """What a file that no parser recognises is tried as, so that its parser says what is wrong with it.
 
-    Raises UnreadableExport for JSON, which could be anything.
+    Raises UnreadableExport for JSON, which could be anything, and with the line where it is damaged.
     """
     if _JSON.match(head):
+        for _ in json_events(file):
+            pass
         detect(head)
     return ChatFormat.WHATSAPP_TEXT

@@ -5,6 +5,7 @@ an archive are not opened.
 """
 
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,16 @@ _RATIO_FROM_BYTES = 1 << 20
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 # bzip2 and LZMA, which Python also reads, unpack all that they are given at once.
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    ValueError,
+)
 _DAMAGED = "the ZIP archive is damaged or was cut off"
 
 
@@ -45,7 +55,7 @@ class Archive:
             self._archive = zipfile.ZipFile(bounded)
         except _BROKEN:
             raise UnreadableExport(_DAMAGED) from None
-        self._entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
+        self._entries = [entry for entry in self._archive.infolist() if not entry.filename.endswith("/")]
         _refuse_large(self._archive.infolist(), options)
         if any(entry.flag_bits & _ENCRYPTED for entry in self._entries):
             raise EncryptedExport("this is an encrypted ZIP archive")
@@ -179,9 +189,9 @@ class _Member(io.RawIOBase):
             name = _shown(self._entry.filename)
             raise UnreadableExport(f"{name} is packed in a way that is not read; deflate is the usual one")
         source: Any = self._archive.fp
-        source.seek(self._entry.header_offset)
-        _refuse_encrypted(source.read(_LOCAL_HEADER_BYTES))
         try:
+            source.seek(self._entry.header_offset)
+            _refuse_encrypted(source.read(_LOCAL_HEADER_BYTES))
             self._open = self._archive.open(self._entry)
         except _BROKEN:
             raise UnreadableExport(f"{_DAMAGED} at {_shown(self._entry.filename)}") from None

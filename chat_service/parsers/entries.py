@@ -1,7 +1,6 @@
 """What the readers of JSON entries share: fields of a known type, texts that can be stored, people."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
 Entry = Mapping[str, Any]
@@ -46,13 +45,10 @@ def object_of(entry: Entry, key: str) -> Entry:
 
 
 def whole_of(value: object) -> int | None:
-    """A whole number that is written as one, as a decimal or in a text; None for anything else.
-
-    The range is looked at first: 1E+999999999 as an int would take minutes and gigabytes.
-    """
+    """A whole number that is written as one, with a fraction, or in a text; None for anything else."""
     if isinstance(value, str) and len(value) <= 16 and value.removeprefix("-").isdecimal():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if -_MAX_WHOLE < value < _MAX_WHOLE else None
 

@@ -16,8 +16,8 @@ Event = tuple[str, Any]
 BLOCK_BYTES = 64 * 1024
 # The longest string that is kept in one piece: the longest message, each character escaped twice.
 MAX_TOKEN_BYTES = 4 * 1024 * 1024
-# A number of more digits than Python takes is a ValueError, one beyond decimals an ArithmeticError.
-_JSON_ERRORS = (ijson.JSONError, ValueError, ArithmeticError)
+# UnicodeDecodeError among others, depending on the parser that ijson found on this machine.
+_JSON_ERRORS = (ijson.JSONError, ValueError)
 
 
 def json_events(file: BinaryIO) -> Iterator[Event]:
@@ -30,16 +30,24 @@ def json_events(file: BinaryIO) -> Iterator[Event]:
 
 def head_events(head: bytes) -> list[Event]:
     """The events of the beginning of a file, as far as it is JSON."""
-    events: Any = ijson.sendable_list()
-    parser: Any = ijson.basic_parse_coro(events)
+    events, parser = _parser()
     with suppress(*_JSON_ERRORS):
         parser.send(head.removeprefix(codecs.BOM_UTF8))
     return list(events)
 
 
-def _batches(file: BinaryIO) -> Iterator[list[Event]]:
+def _parser() -> tuple[Any, Any]:
+    """A list of events, and what fills it with those of the bytes that are sent to it.
+
+    Numbers must come as what a machine holds. Otherwise ijson's C code makes a Python integer of any
+    length, and one of more than 4,300 digits, which Python refuses, crashes the process (3.6.0).
+    """
     events: Any = ijson.sendable_list()
-    parser: Any = ijson.basic_parse_coro(events)
+    return events, ijson.basic_parse_coro(events, use_float=True)
+
+
+def _batches(file: BinaryIO) -> Iterator[list[Event]]:
+    events, parser = _parser()
     waiting = 0
     for start, block in _blocks(file):
         try:
@@ -59,6 +67,8 @@ def _batches(file: BinaryIO) -> Iterator[list[Event]]:
     except _JSON_ERRORS:
         end = "the JSON ends in the middle: the file was cut off"
         raise UnreadableExport(end, line=_line_at(file, None)) from None
+    # A number that is the whole file ends only with it.
+    yield list(events)
 
 
 def _blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -69,8 +79,10 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         block += more
     if not block:
         raise UnreadableExport("the file is empty", line=1)
-    start = len(codecs.BOM_UTF8) if block.startswith(codecs.BOM_UTF8) else 0
-    block = block[start:]
+    start = 0
+    if block.startswith(codecs.BOM_UTF8):
+        start = len(codecs.BOM_UTF8)
+        block = block[start:] or file.read(BLOCK_BYTES)
     while block:
         yield start, block
         start += len(block)
@@ -78,12 +90,15 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _refuse(file: BinaryIO, failed: int) -> NoReturn:
-    """Finds the byte that is wrong within the block at `failed`, by reading the file again up to it."""
-    events: Any = ijson.sendable_list()
-    parser: Any = ijson.basic_parse_coro(events)
+    """Finds the line that is wrong within the block at `failed`, by reading the file again up to it.
+
+    A line at a time and not a byte: the C code looks at an unfinished token from its start whenever
+    it is given more of it, and no token goes beyond its line.
+    """
+    events, parser = _parser()
     line = 1
     for start, block in _blocks(file):
-        pieces = [block] if start != failed else [block[at : at + 1] for at in range(len(block))]
+        pieces = [block] if start != failed else block.splitlines(keepends=True)
         for piece in pieces:
             try:
                 parser.send(piece)

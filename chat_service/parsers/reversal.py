@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from chat_service.parsers.model import ParsedMessage
 
 # Up to here nothing is written to disk: more than the 10,000 messages that Meta writes into a file.
-_MEMORY_BYTES = 8 * 1024 * 1024
+_MEMORY_BYTES = 4 * 1024 * 1024
 
 
 def newest_last(batches: Iterator[list[ParsedMessage]]) -> Iterator[list[ParsedMessage]]:

@@ -158,6 +158,7 @@ def test_ten_same_imports_at_once_make_one_chat(
         ({"format": chat_pb2.CHAT_FORMAT_WHATSAPP_TEXT}, "format"),
         ({"date_order": chat_pb2.DATE_ORDER_DAY_FIRST}, "date_order"),
         ({"time_zone": "UTC"}, "time_zone"),
+        ({"export_chat": "Anna"}, "export_chat"),
     ],
 )
 def test_another_header_under_a_used_request_id_is_refused(
