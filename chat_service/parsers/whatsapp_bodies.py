@@ -93,7 +93,7 @@ _FILE_ATTACHED = re.compile(
 )
 _FILE_NAME = re.compile(r"[^/\n<>:]{1,255}\.(?=\w{1,5}$)\w*[A-Za-z]\w*")
 # A document's name, and the number of its pages in any language.
-_TITLE = re.compile(rf"([^/\n<>]{{1,255}}\.\w{{1,10}})(?: • [{INVISIBLE}]*[^\n]{{1,30}})?")
+_TITLE = re.compile(rf"([^/\n<>]{{1,255}}\.\w{{1,10}})(?: • [{INVISIBLE}]*[^\n<>]{{1,30}})?")
 _LOCATION = re.compile(
     r"(?:[^:\n]{1,40}: ?https://maps\.google\.com/(?:maps)?\?q=-?[0-9.]+,-?[0-9.]+"
     r"|[^\n]+(?:: |\n(?:[^\n]+\n)?)https://foursquare\.com/v/[0-9a-f]+)$"
@@ -244,7 +244,9 @@ def _omitted(body: str) -> Reading | None:
 def _omitted_behind(before: str, last: str) -> Reading | None:
     """`caption <mark>image omitted`, or `Title.pdf • 3 pages <mark>document omitted`."""
     kind = _PLACEHOLDERS.get(_key(last))
-    if kind is MessageKind.DOCUMENT or (kind is None and len(last) <= _PLACEHOLDER_CHARS):
+    if kind is MessageKind.DOCUMENT or (
+        kind is None and len(last) <= _PLACEHOLDER_CHARS and "\n" not in last
+    ):
         title = _TITLE.fullmatch(before)
         if title:
             return Reading(MessageKind.DOCUMENT, "", title[1])
