@@ -92,6 +92,8 @@ _FILE_ATTACHED = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAME = re.compile(r"[^/\n<>:]{1,255}\.(?=\w{1,5}$)\w*[A-Za-z]\w*")
+# A document's name, and the number of its pages in any language.
+_TITLE = re.compile(rf"([^/\n<>]{{1,255}}\.\w{{1,10}})(?: • [{INVISIBLE}]*[^\n<>]{{1,30}})?")
 _LOCATION = re.compile(
     r"(?:[^:\n]{1,40}: ?https://maps\.google\.com/(?:maps)?\?q=-?[0-9.]+,-?[0-9.]+"
     r"|[^\n]+(?:: |\n(?:[^\n]+\n)?)https://foursquare\.com/v/[0-9a-f]+)$"
@@ -220,7 +222,8 @@ def _attachment(body: str) -> Reading | None:
         return None
     name, caption = ios["name"], body[:start].strip(f"{INVISIBLE} \n")
     # A document's title stands before its name and says nothing more than the number of pages.
-    if name.endswith(caption.split(" • ")[0]):
+    title = caption.split(" • ")[0]
+    if title and "\n" not in caption and (name == title or name.endswith(f"-{title}")):
         caption = ""
     return Reading(kind_of_file(name), caption, name)
 
@@ -241,11 +244,12 @@ def _omitted(body: str) -> Reading | None:
 def _omitted_behind(before: str, last: str) -> Reading | None:
     """`caption <mark>image omitted`, or `Title.pdf • 3 pages <mark>document omitted`."""
     kind = _PLACEHOLDERS.get(_key(last))
-    title = before.split(" • ")[0]
     if kind is MessageKind.DOCUMENT or (
-        kind is None and len(last) <= _PLACEHOLDER_CHARS and _FILE_NAME.fullmatch(title)
+        kind is None and len(last) <= _PLACEHOLDER_CHARS and "\n" not in last
     ):
-        return Reading(MessageKind.DOCUMENT, "", title)
+        title = _TITLE.fullmatch(before)
+        if title:
+            return Reading(MessageKind.DOCUMENT, "", title[1])
     return None if kind is None else Reading(kind, before)
 
 

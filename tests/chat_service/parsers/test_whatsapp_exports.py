@@ -12,7 +12,8 @@ import pytest
 from chat_service.parsers import ParsedMessage
 from tests.chat_service.parsers.reading import read
 
-EXPORTS = sorted((Path(__file__).parent / "exports").glob("*.txt"))
+FOLDER = Path(__file__).parent / "exports" / "whatsapp"
+EXPORTS = sorted(FOLDER.glob("*.txt"))
 
 
 def row_of(message: ParsedMessage) -> list[Any]:
@@ -40,7 +41,5 @@ def test_an_export_is_read_as_it_was_meant(path: Path) -> None:
 
 
 def test_there_is_an_expectation_beside_every_export() -> None:
-    folder = Path(__file__).parent / "exports"
-
-    assert {path.stem for path in folder.glob("*.json")} == {path.stem for path in EXPORTS}
+    assert {path.stem for path in FOLDER.glob("*.json")} == {path.stem for path in EXPORTS}
     assert len(EXPORTS) >= 31
