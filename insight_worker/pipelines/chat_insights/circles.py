@@ -16,7 +16,7 @@ Edges = Counter[tuple[int, int]]
 def find_circles(edges: Edges, people: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
     """The largest sets of three or more of whom every two are close, with the replies within; most first.
 
-    By chance two people would follow each other in proportion to how often each is followed and follows.
+    By chance two people would follow each other in proportion to how often each follows and is followed.
     """
     if len(people) < MIN_PEOPLE:
         return []
@@ -32,11 +32,17 @@ def _neighbours(edges: Edges, people: Sequence[int]) -> dict[int, set[int]]:
     for (by, to), count in edges.items():
         given[by] += count
         received[to] += count
+
+    def by_chance(by: int, to: int) -> float:
+        """Nobody follows themselves: the rest is divided among the others."""
+        others = total - received[by]
+        return given[by] * received[to] / others if others else 0.0
+
     near: dict[int, set[int]] = {person: set() for person in people}
     for one in people:
         for two in people:
             replies = edges[one, two] + edges[two, one]
-            chance = (given[one] * received[two] + given[two] * received[one]) / total if total else 0.0
+            chance = by_chance(one, two) + by_chance(two, one)
             if one != two and replies >= MIN_PAIR_REPLIES and replies >= MIN_LIFT * chance:
                 near[one].add(two)
     return near

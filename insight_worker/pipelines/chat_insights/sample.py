@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from ..interface import ChatMessage
 
@@ -147,19 +148,14 @@ class Sampler:
         )
 
     def sample(self) -> Sample:
-        """Answer what fits: halves of the stretches give way to richer neighbours until it does, and then the
-        richest of the last that gave way fill what is left."""
+        """Answer what fits: the richest stretch of each of as many equal parts as there is room for."""
         self._close()
         self._end_group()
-        kept, dropped = self._kept, list[Stretch]()
-        while _characters(kept) > self._max_characters and len(kept) > 1:
-            kept, dropped = _halved(kept)
-        room = self._max_characters - _characters(kept)
-        for stretch in sorted(dropped, key=lambda one: (-one.richness, one.messages[0].position)):
-            if stretch.characters <= room:
-                kept.append(stretch)
-                room -= stretch.characters
-        kept.sort(key=lambda stretch: stretch.messages[0].position)
+        kept = self._kept
+        for parts in range(len(self._kept), 0, -1):
+            kept = _richest_of(self._kept, parts)
+            if _characters(kept) <= self._max_characters:
+                break
         return Sample([_cut(stretch, self._max_characters) for stretch in kept], self._count)
 
     def _ends_before(self, message: ChatMessage) -> bool:
@@ -180,23 +176,21 @@ class Sampler:
             self._end_group()
 
     def _end_group(self) -> None:
-        """Keep the richest of the group; when too many are kept, every two of them become one."""
+        """Keep the richest of the group; when too many are kept, of every two the richer stays."""
         if self._richest is not None:
             self._kept.append(self._richest)
             self._richest, self._group_count = None, 0
         if len(self._kept) > _MAX_KEPT:
-            self._kept, _ = _halved(self._kept)
+            self._kept = _richest_of(self._kept, len(self._kept) // 2)
             self._group_size *= 2
 
 
-def _halved(stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
-    """The richer of every two neighbours, and the others."""
-    kept, dropped = [], []
-    for start in range(0, len(stretches), 2):
-        ranked = sorted(stretches[start : start + 2], key=lambda stretch: -stretch.richness)
-        kept.append(ranked[0])
-        dropped += ranked[1:]
-    return kept, dropped
+def _richest_of(stretches: Sequence[Stretch], parts: int) -> list[Stretch]:
+    """The richest stretch of each of so many parts, which differ by one in size at most."""
+    bounds = [len(stretches) * part // parts for part in range(parts + 1)]
+    return [
+        max(stretches[start:end], key=lambda stretch: stretch.richness) for start, end in pairwise(bounds)
+    ]
 
 
 def _characters(stretches: Iterable[Stretch]) -> int:
