@@ -36,6 +36,7 @@ class StageTools:
     lease: Lease
     patience: Patience
     steps: Steps
+    sample_chars: int
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class StageContext:
     def recipes(self) -> Mapping[str, Recipe]:
         """What the job's insight types need."""
         return self._assignment.recipes
+
+    @property
+    def sample_chars(self) -> int:
+        """How many characters of the chat a language model is shown at most."""
+        return self._tools.sample_chars
 
     @property
     def partial(self) -> bool:

@@ -104,7 +104,7 @@ class LanguageModel:
         if not completion.choices:
             return ModelAnswer("", "refused", use)
         choice = completion.choices[0]
-        text = (choice.message.content or "")[:_MAX_ANSWER_CHARS]
+        text = _storable((choice.message.content or "")[:_MAX_ANSWER_CHARS])
         if choice.message.refusal or choice.finish_reason == "content_filter":
             return ModelAnswer("", "refused", use)
         return ModelAnswer(text, "cut_off" if choice.finish_reason == "length" else "whole", use)
@@ -118,6 +118,11 @@ class LanguageModel:
             tokens.output_tokens,
             tokens.cost_micro_usd(self._settings),
         )
+
+
+def _storable(text: str) -> str:
+    """Leave out NUL, which PostgreSQL cannot hold, and replace what is no Unicode."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 @contextmanager

@@ -134,7 +134,8 @@ class JobRunner:
         except InvalidParams as error:
             _log.warning("job with invalid params", problem=str(error))
             return _failure("INVALID_PARAMS", "the job asks for what cannot be made")
-        tools = StageTools(clients.chats, clients.model, lease, patience, steps)
+        sample_chars = self._settings.worker_prompt_chars
+        tools = StageTools(clients.chats, clients.model, lease, patience, steps, sample_chars)
         context = StageContext(assignment, tools)
         return Making(stages, context, clients.jobs, lease, patience, tally, steps).run()
 

@@ -133,6 +133,11 @@ class PipelineContext(Protocol):
         ...
 
     @property
+    def sample_chars(self) -> int:
+        """How many characters of the chat a language model is shown at most."""
+        ...
+
+    @property
     def partial(self) -> bool:
         """Whether the job goes on without what cannot be made."""
         ...

@@ -90,14 +90,24 @@ def offers(url: str, *, with_model: bool = False) -> dict[str, tuple[int, list[s
     return found
 
 
-def test_the_catalogue_of_the_service_sells_four_categories_at_their_prices(database_url: str) -> None:
+@pytest.mark.parametrize(
+    ("with_model", "prices"),
+    [
+        (False, {"romantic": 400, "friendship": 200, "family": 200, "workplace": 200, "any_chat": 150}),
+        (True, {"romantic": 680, "friendship": 320, "family": 320, "workplace": 320, "any_chat": 340}),
+    ],
+)
+def test_the_catalogue_of_the_service_costs_less_where_no_model_can_be_asked(
+    database_url: str, with_model: bool, prices: dict[str, int]
+) -> None:
     load_catalogue(database_url, DEFAULT_CATALOGUE)
 
-    on_sale = offers(database_url)
+    on_sale = offers(database_url, with_model=with_model)
 
-    prices = {category: price for category, (price, _) in on_sale.items()}
-    assert prices == {"romantic": 400, "friendship": 200, "family": 200, "workplace": 200}
-    assert len({name for _, types in on_sale.values() for name in types}) >= 8
+    assert {category: price for category, (price, _) in on_sale.items()} == prices
+    sold = {name for _, types in on_sale.values() for name in types}
+    assert ("chat_story" in sold) == with_model
+    assert {"topics", "message_balance"} <= sold
 
 
 def test_categories_and_types_keep_the_order_of_the_file(
