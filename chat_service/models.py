@@ -5,6 +5,8 @@ from chat_service.catalogue.models import Category, CategoryInsightType, Insight
 from chat_service.chats.models import Chat, Message
 from chat_service.insights.models import Insight
 from chat_service.jobs.models import Job, JobStep
+from chat_service.questions.models import Conversation, ConversationTurn
+from chat_service.search.models import ChatChunk, ChatIndex, ChatSigns, ChatVector
 from chat_service.users.models import User
 
 __all__ = [
@@ -12,6 +14,12 @@ __all__ = [
     "Category",
     "CategoryInsightType",
     "Chat",
+    "ChatChunk",
+    "ChatIndex",
+    "ChatSigns",
+    "ChatVector",
+    "Conversation",
+    "ConversationTurn",
     "Insight",
     "InsightType",
     "Job",
