@@ -5,6 +5,15 @@ from gateway.models.chats import Chat, Chats, Message, Messages, Participant, Re
 from gateway.models.credits import Balance, Package, Packages, Transaction, Transactions, TransactionType
 from gateway.models.insights import ChatInsights, Insight, Job, JobError, Progress, Totals, UnlockRequest
 from gateway.models.operations import Health, Pool, Pools, Root, ServiceHealth
+from gateway.models.rag import (
+    GenerateRequest,
+    Passage,
+    Passages,
+    QueryAnswer,
+    QueryRequest,
+    Usage,
+    VectorStatus,
+)
 from gateway.models.users import StoreUserRequest, User
 
 __all__ = [
@@ -15,6 +24,7 @@ __all__ = [
     "Chat",
     "ChatInsights",
     "Chats",
+    "GenerateRequest",
     "Health",
     "Insight",
     "InsightType",
@@ -25,9 +35,13 @@ __all__ = [
     "Package",
     "Packages",
     "Participant",
+    "Passage",
+    "Passages",
     "Pool",
     "Pools",
     "Progress",
+    "QueryAnswer",
+    "QueryRequest",
     "RenameRequest",
     "Root",
     "ServiceHealth",
@@ -37,5 +51,7 @@ __all__ = [
     "TransactionType",
     "Transactions",
     "UnlockRequest",
+    "Usage",
     "User",
+    "VectorStatus",
 ]
