@@ -39,21 +39,23 @@ class AnswerModel:
         """
         from openai import OpenAIError  # loading it takes memory that most copies need not have
 
-        reason = ""
+        reason, wrote, refused = "", False, False
         try:
             async for chunk in await self._begin(messages):
                 for choice in chunk.choices:
                     reason = choice.finish_reason or reason
+                    refused = refused or bool(choice.delta.refusal)
                     if choice.delta.content:
+                        wrote = True
                         yield choice.delta.content
                 if chunk.usage is not None:
                     yield TokenUse(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-        except OpenAIError as error:
+        except (OpenAIError, OSError) as error:
             raise _unavailable(type(error).__name__) from None
-        except OSError as error:
-            raise _unavailable(type(error).__name__) from None
+        if refused or not wrote:
+            raise _unavailable("it refused" if refused else "it wrote nothing")
         if reason != "stop":
-            raise _unavailable(f"it ended with {reason or 'nothing'}")
+            raise _unavailable(f"it ended with {reason or 'no reason'}")
 
     async def _begin(self, messages: Sequence[dict[str, str]]) -> Any:
         settings = self._settings

@@ -52,7 +52,7 @@ _LEADS = (
     "letzten|letztes|letzter|vergangenen|de|d|em|al|a|au|du|le|el|l|no|nel|pasado|passado"
 )
 _LAST_BEFORE = (
-    "last|past|previous|letzten|letztes|letzter|letzte|vergangenen|vergangene|ultimo|ultima|scorso|scorsa"
+    "last|past|previous|letzten|letztem|letztes|letzter|letzte|vergangenen|vergangene|ultimo|ultima|scorso|scorsa"
 )
 _LAST_AFTER = "pasado|pasada|dernier|derniere|passado|passada|scorso|scorsa"
 _THIS = "this|diesen|dieses|dieser|diese|este|esta|cet|cette|ce|quest[oa]|deste|nesta|neste"
@@ -233,7 +233,7 @@ def _year(text: str, now: datetime) -> Span | None:
 
 def _opened(text: str, span: Span) -> Span:
     """Leave one side open where the question says "since" or "before" right before the time."""
-    time = rf"(?:\w+ ){{0,2}}(?:\d|{_MONTH}|{_SEASON}|{_LAST_BEFORE})"
+    time = rf"(?:(?:the|der|dem|den|el|la|le|il|o|{_LAST_BEFORE}|{_THIS}) )*(?:\d|{_MONTH}|{_SEASON}|{_UNIT})"
     if re.search(rf"\b(?:{_SINCE}) {time}", text):
         return Span(span.begin, None)
     if re.search(rf"\b(?:{_BEFORE}) {time}", text):
