@@ -12,6 +12,7 @@ from chat_service.catalogue.file import CatalogueError
 from chat_service.parse_command import parse_file
 from chat_service.settings import ChatSettings
 from servicekit import grpc_server, logs
+from servicekit.migrations import MissingExtension
 
 
 def main(arguments: list[str]) -> int:
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
 def _migrate(settings: ChatSettings) -> int:
     try:
         bootstrap.migrate(settings)
-    except CatalogueError as error:
+    except (CatalogueError, MissingExtension) as error:
         print(f"chat_service: {error}", file=sys.stderr)
         return 1
     return 0

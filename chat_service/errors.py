@@ -137,6 +137,34 @@ class JobNotFound(ServiceError):
         super().__init__(f"there is no job {job_id}", metadata={"job_id": job_id})
 
 
+class ConversationNotFound(ServiceError):
+    """The user has no such conversation: it never was, is deleted, or belongs to somebody else."""
+
+    reason = "CONVERSATION_NOT_FOUND"
+    code = grpc.StatusCode.NOT_FOUND
+
+    def __init__(self, conversation_id: object) -> None:
+        """Name the conversation."""
+        super().__init__(
+            f"there is no conversation {conversation_id}", metadata={"conversation_id": conversation_id}
+        )
+
+
+class ModelUnavailable(ServiceError):
+    """The language model did not answer, or not to the end. Nothing was charged."""
+
+    reason = "MODEL_UNAVAILABLE"
+    code = grpc.StatusCode.UNAVAILABLE
+
+    def __init__(self, problem: str) -> None:
+        """Say what went wrong, without what was asked or answered."""
+        super().__init__(
+            f"the language model gave no whole answer: {problem}",
+            metadata={"problem": problem},
+            retry_after_s=5.0,
+        )
+
+
 class ChatNotReady(ServiceError):
     """The chat cannot be worked on yet."""
 
@@ -235,6 +263,13 @@ class ReservationAlreadyReleased(ServiceError):
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
+class ReservationNotFound(ServiceError):
+    """credit_service has no such reservation."""
+
+    reason = "RESERVATION_NOT_FOUND"
+    code = grpc.StatusCode.NOT_FOUND
+
+
 #: Errors of credit_service that this service meets by type.
 FROM_CREDIT: Mapping[str, type[ServiceError]] = {
     kind.reason: kind
@@ -245,5 +280,6 @@ FROM_CREDIT: Mapping[str, type[ServiceError]] = {
         ReservationExpired,
         ReservationAlreadyCharged,
         ReservationAlreadyReleased,
+        ReservationNotFound,
     )
 }

@@ -55,6 +55,14 @@ class GatewaySettings(KitSettings):
     gateway_upload_timeout_s: float = Field(
         720.0, gt=0, description="longest that an upload may take, reading and storing the file included"
     )
+    gateway_ask_timeout_s: float = Field(
+        200.0, gt=0, description="longest that a question may take; more than HOLDFAST_ASK_TIMEOUT_S"
+    )
+    gateway_generate_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="longest that POST /api/rag/generate waits for its job, which goes on after it",
+    )
     gateway_body_max_bytes: int = Field(64 << 10, gt=0, description="largest body of any other request")
     gateway_head_max_bytes: int = Field(32 << 10, gt=0, description="largest request line with all headers")
     gateway_idle_timeout_s: float = Field(20.0, gt=0, description="longest pause in a request's body")

@@ -21,6 +21,7 @@ from chat_service.jobs.runner_servicer import JobRunnerServicer
 from chat_service.jobs.service import JobService
 from chat_service.jobs.servicer import InsightServicer, InsightServices
 from chat_service.jobs.unlock import UnlockService
+from chat_service.search.service import IndexService
 from protos.insight.v1 import insight_pb2_grpc
 
 
@@ -38,12 +39,12 @@ class Jobs:
     ender: JobEnder
 
 
-def build(core: Core) -> Jobs:
+def build(core: Core, index: IndexService) -> Jobs:
     """Build it inside the running event loop; nothing connects before it is needed."""
     context = JobContext(core, JobPolicy.of(core.settings), JobChanges(), Outbox())
     finishes = FinishService(context)
     cancels = CancelService(context, finishes)
-    unlocks = UnlockService(context, cancels)
+    unlocks = UnlockService(context, cancels, index)
     services = InsightServices(context, unlocks, cancels, JobService(context), InsightReader(core.sessions))
     runner = JobRunnerServicer(RunnerService(context), finishes, context.policy)
     settings = core.settings

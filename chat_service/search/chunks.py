@@ -13,10 +13,11 @@ from typing import NamedTuple
 PAUSE = timedelta(minutes=30)
 #: Messages and characters after which a chunk is full. Measured by `make bench ONLY=retrieval`.
 MAX_MESSAGES = 8
+#: Also the most that is ever embedded at once: a longer message is cut into several chunks. The built-in
+#: model takes memory with the length of a text, 16 GB for 3 MB.
 MAX_CHARS = 600
-#: The most that is ever embedded at once: a longer message becomes several chunks. The built-in model takes
-#: memory with the length of a text: 16 GB for 3 MB.
-MAX_TEXT_CHARS = 1_200
+#: Fewer letters than these mean nothing alone ("ok", "ha"); they cost as much as a sentence.
+MIN_LETTERS = 4
 
 
 class Line(NamedTuple):
@@ -26,8 +27,7 @@ class Line(NamedTuple):
     #: None for a line that the platform wrote.
     author: str | None
     sent_local_time: datetime
-    #: Empty where the message has no words of its own, such as media that was left out of the export.
-    text: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,16 @@ class Chunk:
 
     first_position: int
     last_position: int
-    #: Counts the chunks that begin at the same message: 0, 1, … where it is long.
+    #: Which piece of a message it is that is longer than a chunk; else 0.
     part: int
     first_local_time: datetime
     last_local_time: datetime
     #: Who wrote in it, each once.
     authors: tuple[str, ...]
-    #: What was written, one message a line, without authors: for the words.
+    #: What was written, one message a line.
     words: str
-    #: The same with authors: for the meaning.
-    text: str
+    #: What of it has a meaning of its own: one text a message.
+    texts: tuple[str, ...]
 
 
 def cut(lines: Iterable[Line]) -> Iterator[Chunk]:
@@ -57,13 +57,13 @@ def cut(lines: Iterable[Line]) -> Iterator[Chunk]:
             yield from _chunks(group)
             group, size = [], 0
         group.append(line)
-        size += len(line.text)
+        size += len(line.body)
     if group:
         yield from _chunks(group)
 
 
 def _is_full(count: int, size: int, following: Line) -> bool:
-    return count >= MAX_MESSAGES or size + len(following.text) > MAX_CHARS
+    return count >= MAX_MESSAGES or size + len(following.body) > MAX_CHARS
 
 
 def _paused(last: Line, following: Line) -> bool:
@@ -72,17 +72,15 @@ def _paused(last: Line, following: Line) -> bool:
 
 def _chunks(group: Sequence[Line]) -> Iterator[Chunk]:
     """Yield the group's chunk, or several where its only message is longer than one may be."""
-    spoken = [line for line in group if line.text]
-    words = "\n".join(line.text for line in spoken)
-    if len(words) <= MAX_CHARS:
-        yield _chunk(group, 0, words, "\n".join(_spoken(line) for line in spoken))
+    first = group[0]
+    if len(first.body) <= MAX_CHARS:
+        yield _chunk(group, 0)
         return
-    for part, start in enumerate(range(0, len(words), MAX_CHARS)):
-        piece = words[start : start + MAX_CHARS]
-        yield _chunk(group, part, piece, _spoken(group[0]._replace(text=piece)))
+    for part, start in enumerate(range(0, len(first.body), MAX_CHARS)):
+        yield _chunk([first._replace(body=first.body[start : start + MAX_CHARS])], part)
 
 
-def _chunk(group: Sequence[Line], part: int, words: str, text: str) -> Chunk:
+def _chunk(group: Sequence[Line], part: int) -> Chunk:
     return Chunk(
         first_position=group[0].position,
         last_position=group[-1].position,
@@ -90,10 +88,11 @@ def _chunk(group: Sequence[Line], part: int, words: str, text: str) -> Chunk:
         first_local_time=min(line.sent_local_time for line in group),
         last_local_time=max(line.sent_local_time for line in group),
         authors=tuple(dict.fromkeys(line.author for line in group if line.author is not None)),
-        words=words,
-        text=text[:MAX_TEXT_CHARS],
+        words="\n".join(line.body for line in group if line.body),
+        texts=tuple(line.body for line in group if _means_something(line.body)),
     )
 
 
-def _spoken(line: Line) -> str:
-    return line.text if line.author is None else f"{line.author}: {line.text}"
+def _means_something(body: str) -> bool:
+    # Scripts without an alphabet say as much in two characters as others in a word.
+    return len(body) >= MIN_LETTERS or any(character > "\u2e80" for character in body)

@@ -23,6 +23,15 @@ from gateway.models.insights import (
     UnlockRequest,
 )
 from gateway.models.operations import Health, Pool, Pools, Root, ServiceHealth
+from gateway.models.rag import (
+    GenerateRequest,
+    Passage,
+    Passages,
+    QueryAnswer,
+    QueryRequest,
+    Usage,
+    VectorStatus,
+)
 from gateway.models.users import StoreUserRequest, User
 
 __all__ = [
@@ -34,6 +43,7 @@ __all__ = [
     "ChatInsights",
     "ChatStats",
     "Chats",
+    "GenerateRequest",
     "Health",
     "ImportReport",
     "Insight",
@@ -46,9 +56,13 @@ __all__ = [
     "Package",
     "Packages",
     "Participant",
+    "Passage",
+    "Passages",
     "Pool",
     "Pools",
     "Progress",
+    "QueryAnswer",
+    "QueryRequest",
     "RenameRequest",
     "Root",
     "ServiceHealth",
@@ -58,5 +72,7 @@ __all__ = [
     "TransactionType",
     "Transactions",
     "UnlockRequest",
+    "Usage",
     "User",
+    "VectorStatus",
 ]

@@ -40,6 +40,10 @@ class Row:
 
 
 _ORDER = {"json": {"chat_id": "{chat_id}", "category_id": "friendship"}}
+_QUESTION = {"json": {"chat_id": "{chat_id}", "question": "What is message number 3?"}}
+_INSIGHT = {
+    "json": {"chat_id": "{chat_id}", "category_id": "friendship", "insight_type_id": "message_balance"}
+}
 _FILE = {"files": {"file": ("chat.txt", EXPORT)}}
 
 ROWS = [
@@ -69,6 +73,10 @@ ROWS = [
         unknown="CHAT_NOT_FOUND",
     ),
     Row("GET", "/api/chats/{chat_id}", id_field="chat_id", unknown="CHAT_NOT_FOUND"),
+    Row("GET", "/api/chats/{chat_id}/vector-status", id_field="chat_id", unknown="CHAT_NOT_FOUND"),
+    Row("POST", "/api/rag/query", given=_QUESTION, id_field="chat_id", unknown="CHAT_NOT_FOUND"),
+    # Nobody does the work here: the job goes on, and the answer is that it took too long.
+    Row("POST", "/api/rag/generate", 504, given=_INSIGHT, id_field="chat_id", unknown="CHAT_NOT_FOUND"),
     Row("GET", "/api/chats/{chat_id}/messages", id_field="chat_id", unknown="CHAT_NOT_FOUND", paged=True),
     Row("DELETE", "/api/chats/{chat_id}", 204, id_field="chat_id", unknown="CHAT_NOT_FOUND"),
     Row("POST", "/api/chats/{chat_id}/undelete", id_field="chat_id", unknown="CHAT_NOT_FOUND"),
