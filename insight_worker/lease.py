@@ -110,6 +110,14 @@ class Lease:
         request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt, settling=True)
         return self._jobs.heartbeat(request)
 
+    def confirm(self) -> bool:
+        """Have the service say that this attempt still has the job; answer whether it is to be dropped.
+
+        Raises StaleLease, and what a call raises.
+        """
+        request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt)
+        return self._jobs.heartbeat(request).cancelled
+
     def give_up(self, *, draining: bool = False) -> bool:
         """Stop the heart and end the lease now, so that the job goes on elsewhere at once.
 

@@ -89,11 +89,18 @@ class Settlement:
         return self._release_and_cancel()
 
     def pay_again(self, payment_attempt: int) -> str:
-        """The work is done and was not paid: reserve the price anew and charge it."""
+        """The work is done and was not paid: reserve the price anew and charge it.
+
+        In between the attempt asks whether it is still wanted. Closes the race with the erasure of its user,
+        whose id may stand for a new account by the time an attempt that was held up reserves: that one hears
+        then that it is over, and charges nothing. A reservation that was made before is the old account's.
+        """
         try:
             reservation = self._patience.call(lambda: self._reserve(payment_attempt))
         except PAYMENT_REFUSED as error:
             return self._payment_failed(error)
+        if self._patience.call(self._lease.confirm):
+            return self._drop(reservation)
         return self._charge_and_finish(reservation.reservation_id)
 
     def drop_payment(self, payment_attempt: int) -> str:
@@ -106,6 +113,9 @@ class Settlement:
             reservation = self._patience.call(lambda: self._reserve(payment_attempt))
         except PAYMENT_REFUSED as error:
             return self._payment_failed(error)
+        return self._drop(reservation)
+
+    def _drop(self, reservation: credit_pb2.Reservation) -> str:
         transaction_id = self._release(reservation.reservation_id, _SUBJECT_GONE)
         if transaction_id:
             return self._finish_completed(transaction_id)

@@ -36,14 +36,11 @@ class Hidden:
 async def hide(session: AsyncSession, user_id: str, request_id: uuid.UUID, retention: timedelta) -> Hidden:
     """Begin the erasure of a live user; raises `UserNotFound` when there never was one, or no more.
 
-    The replay is decided first: a request that is repeated after somebody has logged in again deletes
-    nobody. A deleted user answers as the first time, whatever the request id, until the purge.
+    The replay is decided first, behind the lock, because the same request may be faster in another call: one
+    that is repeated after somebody has logged in again deletes nobody. A deleted user answers as the first
+    time, whatever the request id, until the purge.
     """
-    earlier = await repository.find_by_request(session, user_id, request_id)
-    if earlier is not None:
-        return Hidden(earlier)
     user = await users.lock(session, user_id)
-    # Once more behind the lock: the same request may have been faster in another call.
     earlier = await repository.find_by_request(session, user_id, request_id)
     if earlier is None and (user is None or user.delete_time is not None):
         earlier = await repository.find_latest(session, user_id)

@@ -95,23 +95,28 @@ async def advance(session: AsyncSession, erasure_id: uuid.UUID, step: Step, valu
     )
 
 
-async def purge(session: AsyncSession, erasure_id: uuid.UUID) -> bool:
-    """Remove the rows that are left of the user, and end the erasure; False while a chat is still there.
+async def purge(session: AsyncSession, erasure_id: uuid.UUID) -> bool | None:
+    """Remove the rows that are left of the user and end the erasure; answer whether this call did.
 
-    The user's row is locked first: a login that makes it anew either comes before, and keeps it, or after,
-    and finds none. Another erasure of the same id that is not done yet keeps it for its own rows.
+    None is the answer while a chat is still there. The user's row stays where a later login has made it
+    anew, and where another erasure of the same id still has rows that name it.
     """
-    erasure = await _lock(session, erasure_id)
-    if erasure.step is not Step.PURGE or erasure.user_id is None:
-        return True
-    if await chats.any_erased(session, erasure_id):
-        return False
-    await session.execute(select(User).where(User.user_id == erasure.user_id).with_for_update())
-    await jobs.purge_of_erasure(session, erasure_id)
+    erasure, _ = await get(session, erasure_id)
     user_id = erasure.user_id
-    erasure.step, erasure.finish_time = Step.DONE, func.clock_timestamp()
-    erasure.user_id = erasure.request_id = erasure.due_time = None
-    await session.flush()
+    if user_id is None:
+        return False
+    if await chats.any_erased(session, erasure_id):
+        return None
+    await jobs.purge_of_erasure(session, erasure_id)
+    ended = await session.execute(
+        update(Erasure)
+        .where(Erasure.erasure_id == erasure_id, Erasure.step == Step.PURGE)
+        .values(
+            step=Step.DONE, finish_time=func.clock_timestamp(), user_id=None, request_id=None, due_time=None
+        )
+        .returning(Erasure.erasure_id)
+        .execution_options(**_NO_SYNC)
+    )
     await session.execute(
         delete(User)
         .where(
@@ -121,13 +126,4 @@ async def purge(session: AsyncSession, erasure_id: uuid.UUID) -> bool:
         )
         .execution_options(**_NO_SYNC)
     )
-    return True
-
-
-async def _lock(session: AsyncSession, erasure_id: uuid.UUID) -> Erasure:
-    """Answer the erasure locked: of two copies that purge it the second one waits, and finds it done."""
-    found = await session.execute(
-        select(Erasure).where(Erasure.erasure_id == erasure_id).with_for_update(),
-        execution_options={"populate_existing": True},
-    )
-    return found.scalar_one()
+    return ended.scalar_one_or_none() is not None

@@ -120,7 +120,7 @@ class ErasureRunner:
         while await self._purge.purge_one():
             pass
         purge = partial(repository.purge, erasure_id=erasure.erasure_id)
-        if not await execute_with_lock_retry(self._core.sessions, purge):
-            return None
-        business_event("user_purged", erasure_id=str(erasure.erasure_id))
-        return {}
+        purged = await execute_with_lock_retry(self._core.sessions, purge)
+        if purged:
+            business_event("user_purged", erasure_id=str(erasure.erasure_id))
+        return None if purged is None else {}

@@ -227,6 +227,15 @@ class Customer:
         request = chat_pb2.DeleteChatRequest(user_id=self.user_id, chat_id=self.chat_id)
         self._house.call(self._house.chats.DeleteChat, request)
 
+    def leave(self) -> None:
+        """Delete the user."""
+        request = chat_pb2.DeleteUserRequest(user_id=self.user_id, request_id=str(uuid.uuid4()))
+        self._house.call(self._house.users.DeleteUser, request)
+
+    def come_back(self) -> None:
+        """Store the user again."""
+        self._house.call(self._house.users.StoreUser, chat_pb2.StoreUserRequest(user_id=self.user_id))
+
     def insights(self) -> dict[str, insight_pb2.Insight]:
         """Answer the insights that the user can see, by type."""
         request = insight_pb2.ListInsightsRequest(user_id=self.user_id, chat_id=self.chat_id)

@@ -119,6 +119,29 @@ def test_a_payment_whose_worker_died_is_dropped_when_its_chat_is_deleted(
     assert len(customer.charges()) == charged
 
 
+def test_a_payment_that_was_held_up_takes_nothing_from_who_has_its_users_id_by_then(
+    runner: JobRunner, house: House, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a later payment that is held up before it reserves
+    job_id = unpaid(runner, house, customer)
+    reserve, seen = Settlement._reserve, []
+
+    def held_up(settlement: Settlement, payment_attempt: int) -> credit_pb2.Reservation:
+        # When its user leaves, comes back as a new user, and buys coins
+        if not seen:
+            customer.leave()
+            customer.come_back()
+            customer.grant(500)
+        seen.append(payment_attempt)
+        return reserve(settlement, payment_attempt)
+
+    monkeypatch.setattr(Settlement, "_reserve", held_up)
+    eventually(after_run(runner, job_id, lambda: bool(seen)), timeout_s=20)
+    # Then the new user has all of them, and was charged nothing
+    assert customer.coins() == (500, 0)
+    assert customer.charges() == []
+
+
 @pytest.mark.parametrize("before", ["_charge_and_finish", "_finish_completed"])
 def test_a_settlement_whose_worker_died_is_dropped_when_its_chat_is_deleted(
     runner: JobRunner, clients: Clients, customer: Customer, gates: Gates, before: str
