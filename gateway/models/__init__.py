@@ -2,9 +2,19 @@
 
 from gateway.models.catalogue import Categories, Category, CategoryInsights, InsightType
 from gateway.models.chats import Chat, Chats, Message, Messages, Participant, RenameRequest
-from gateway.models.credits import Balance, Package, Packages, Transaction, Transactions, TransactionType
+from gateway.models.credits import Balance, Transaction, Transactions, TransactionType
 from gateway.models.insights import ChatInsights, Insight, Job, JobError, Progress, Totals, UnlockRequest
 from gateway.models.operations import Health, Pool, Pools, Root, ServiceHealth
+from gateway.models.payments import (
+    Checkout,
+    Order,
+    OrderRequest,
+    Package,
+    Packages,
+    PaymentProvider,
+    Price,
+    WebhookResult,
+)
 from gateway.models.users import StoreUserRequest, User
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "Chat",
     "ChatInsights",
     "Chats",
+    "Checkout",
     "Health",
     "Insight",
     "InsightType",
@@ -22,11 +33,15 @@ __all__ = [
     "JobError",
     "Message",
     "Messages",
+    "Order",
+    "OrderRequest",
     "Package",
     "Packages",
     "Participant",
+    "PaymentProvider",
     "Pool",
     "Pools",
+    "Price",
     "Progress",
     "RenameRequest",
     "Root",
@@ -38,4 +53,5 @@ __all__ = [
     "Transactions",
     "UnlockRequest",
     "User",
+    "WebhookResult",
 ]

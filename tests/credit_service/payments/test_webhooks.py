@@ -256,6 +256,29 @@ def test_a_webhook_out_of_bounds_names_the_field(shop: Shop, wrong: dict[str, An
     assert refused("INVALID_FIELD", partial(shop.call, "HandleWebhook", request)).metadata["field"] == field
 
 
+def test_an_order_follows_its_account_to_a_pseudonym_and_its_webhooks_are_emptied(
+    shop: Shop, database: Database
+) -> None:
+    # given a paid order, one that was never paid, and another user's
+    order, intent = shop.bought(user_id="gone")
+    open_ = shop.order(user_id="never-paid")
+    shop.bought(user_id="ben")
+    # when an erasure gives the accounts other names (closed, as it does, and without their history here)
+    database.corrupt("DELETE FROM transactions WHERE user_id = 'gone'")
+    database.corrupt(
+        "UPDATE accounts SET close_time = now(), balance = 0, transaction_count = 0 WHERE user_id = 'gone'"
+    )
+    database.run("UPDATE accounts SET user_id = 'erased-' || user_id WHERE user_id IN ('gone', 'never-paid')")
+    # then the orders go by these, and what Stripe sent about them is gone
+    names = dict(database.run("SELECT CAST(order_id AS text), user_id FROM orders"))
+    assert (names[order.order_id], names[open_.order_id]) == ("erased-gone", "erased-never-paid")
+    kept = database.run("SELECT body IS NOT NULL FROM webhook_events ORDER BY event_number")
+    assert kept == [(False,), (True,)]
+    # and money that goes back later takes and gives no coins
+    shop.says("refund.created", shop.stripe.refund(intent, _PRICE))
+    assert database.one("SELECT missing_coins FROM orders WHERE user_id = 'erased-gone'") == _COINS
+
+
 def test_old_bodies_are_forgotten_and_their_ids_are_not(
     shop: Shop, database: Database, start: Callable[..., Client]
 ) -> None:
