@@ -154,7 +154,58 @@ def transaction(value: credit_pb2.Transaction) -> models.Transaction:
 
 def package(value: payment_pb2.Package) -> models.Package:
     """Answer a coin package."""
-    return models.Package(package_id=value.package_id, title=value.title, coins=value.coins)
+    prices = [
+        models.Price(currency=price.currency, amount=price.amount, minor_digits=price.minor_digits)
+        for price in value.prices
+    ]
+    return models.Package(package_id=value.package_id, title=value.title, coins=value.coins, prices=prices)
+
+
+def packages(value: payment_pb2.ListPackagesResponse) -> models.Packages:
+    """Answer what is on sale."""
+    names = [_name(payment_pb2.PaymentProvider, "PAYMENT_PROVIDER_", one) for one in value.providers]
+    return models.Packages(packages=[package(row) for row in value.packages], providers=names)
+
+
+def payment_provider(name: models.PaymentProvider) -> payment_pb2.PaymentProvider.ValueType:
+    """Answer the value of a provider's name."""
+    return payment_pb2.PaymentProvider.Value(f"PAYMENT_PROVIDER_{name}")
+
+
+def order(value: payment_pb2.Order) -> models.Order:
+    """Answer an order."""
+    return models.Order(
+        order_id=value.order_id,
+        package_id=value.package_id,
+        provider=_name(payment_pb2.PaymentProvider, "PAYMENT_PROVIDER_", value.provider),
+        state=_name(payment_pb2.OrderState, "ORDER_STATE_", value.state),
+        coins=value.coins,
+        amount=value.amount,
+        currency=value.currency,
+        provider_order_id=value.provider_order_id,
+        checkout=_checkout(value.checkout) if value.HasField("checkout") else None,
+        refunded_amount=value.refunded_amount,
+        disputed_amount=value.disputed_amount,
+        granted_coins=value.granted_coins,
+        taken_coins=value.taken_coins,
+        missing_coins=value.missing_coins,
+        create_time=_time(value, "create_time"),
+        update_time=_time(value, "update_time"),
+        paid_time=_time(value, "paid_time"),
+    )
+
+
+def _checkout(value: payment_pb2.Checkout) -> models.Checkout:
+    return models.Checkout(url=value.url, key_id=value.key_id, expire_time=_time(value, "expire_time"))
+
+
+def webhook(value: payment_pb2.HandleWebhookResponse) -> models.WebhookResult:
+    """Answer what became of a webhook."""
+    return models.WebhookResult(
+        outcome=_name(payment_pb2.WebhookOutcome, "WEBHOOK_OUTCOME_", value.outcome),
+        event_id=value.event_id,
+        order_id=value.order_id or None,
+    )
 
 
 def job(value: insight_pb2.Job) -> models.Job:

@@ -20,7 +20,7 @@ from servicekit.logs import get_logger
 
 log = get_logger(__name__)
 
-_FIRST_PAUSE = timedelta(seconds=5)
+_FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(hours=1)
 _MAX_AGE = timedelta(days=4)
 """How long an event waits for its order: Stripe repeats an event for three days."""

@@ -1,7 +1,8 @@
 """The tables of payments.
 
 Triggers stand in the migrations: an order keeps its terms and its payment, never goes back to CREATED or from
-a payment to FAILED, and is never deleted; what an order moved is only ever added.
+a payment to FAILED, and is never deleted; what an order moved is only ever added; when an order follows its
+account to a pseudonym, what its webhooks said goes.
 """
 
 from collections.abc import Iterable
@@ -61,7 +62,6 @@ class OrderRow(Base):
         UniqueConstraint("provider", "provider_order_id", name="orders_provider_order_id_key"),
         # One payment pays one order.
         UniqueConstraint("provider", "payment_id", name="orders_payment_id_key"),
-        CheckConstraint("char_length(user_id) BETWEEN 1 AND 128", name="orders_user_id_length"),
         CheckConstraint(f"provider IN ({_listed(ProviderName)})", name="orders_provider"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="orders_currency"),
         CheckConstraint(f"amount BETWEEN 1 AND {_MOST}", name="orders_amount"),
@@ -90,7 +90,10 @@ class OrderRow(Base):
     )
 
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[str] = mapped_column(USER_ID)
+    #: An account that is erased gets another name, and its orders follow it.
+    user_id: Mapped[str] = mapped_column(
+        USER_ID, ForeignKey("accounts.user_id", name="orders_user_id_fkey", onupdate="CASCADE")
+    )
     request_id: Mapped[UUID]
     package_id: Mapped[str] = mapped_column(ForeignKey("packages.package_id", name="orders_package_id_fkey"))
     provider: Mapped[str]
@@ -177,6 +180,7 @@ class WebhookEventRow(Base):
         ),
         Index("webhook_events_due", "due_time", postgresql_where=text("due_time IS NOT NULL")),
         Index("webhook_events_kept", "receive_time", postgresql_where=text("body IS NOT NULL")),
+        Index("webhook_events_order_id", "order_id"),
         Index(
             "webhook_events_to_look_at",
             "receive_time",

@@ -19,11 +19,13 @@ from credit_service.payments.providers import Opened, Providers
 from credit_service.payments.rules import Order
 from credit_service.payments.states import OrderState, ProviderName
 from servicekit.driver import in_driver_transaction, in_driver_transaction_with_lock_retry
-from servicekit.errors import RateLimited, RequestIdReused
+from servicekit.errors import LockTimeout, RateLimited, RequestIdReused
 from servicekit.ids import uuid7
 
 _PACKAGE = "SELECT coins, prices FROM packages WHERE package_id = $1 AND on_sale"
-_CLOSED = "SELECT 1 FROM accounts WHERE user_id = $1 AND close_time IS NOT NULL"
+# An account that does not exist yet, as a first Grant makes it: the order belongs to it.
+_ACCOUNT = "INSERT INTO accounts (user_id) VALUES ($1) ON CONFLICT DO NOTHING"
+_CLOSED = "SELECT close_time IS NOT NULL FROM accounts WHERE user_id = $1 FOR KEY SHARE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,24 @@ class OrderService:
         coins, prices = package
         if wish.currency not in prices:
             raise currency_without_price(wish.package_id, wish.currency, prices)
-        if await connection.fetchval(_CLOSED, wish.user_id):
-            # A payment that comes after the account was closed all the same is decided under its lock.
-            raise AccountClosed(refusals.AccountClosed(wish.user_id))
+        await self._check_account(connection, wish.user_id)
         if await repository.unpaid_lately(connection, wish.user_id) >= self._max_unpaid:
             raise RateLimited(f"{self._max_unpaid} unpaid orders in an hour", retry_after_s=600.0)
         values = (uuid7(), wish.user_id, wish.request_id, wish.package_id, wish.provider, wish.currency)
         return await repository.insert_unless_there(connection, (*values, prices[wish.currency], coins))
+
+    async def _check_account(self, connection: "asyncpg.Connection[Any]", user_id: str) -> None:
+        """Hold the account by its name, made if there is none; raises `AccountClosed`.
+
+        Closes the race with an erasure that gives the account another name before the order is committed. A
+        payment that comes after the account was closed all the same is decided under the account's lock.
+        """
+        await connection.execute(_ACCOUNT, user_id)
+        closed = await connection.fetchval(_CLOSED, user_id)
+        if closed is None:
+            raise LockTimeout
+        if closed:
+            raise AccountClosed(refusals.AccountClosed(user_id))
 
     async def get(self, user_id: str, order_id: UUID) -> Order:
         """Answer a user's order; raises `OrderNotFound`, also for somebody else's."""

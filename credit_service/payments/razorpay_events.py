@@ -5,12 +5,11 @@ that failed leaves the order open: the payer may try again, and a failed one may
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from credit_service.payments.facts import NOTHING, About, Notice, Paid, Reversed
 from credit_service.payments.readings import (
@@ -20,8 +19,8 @@ from credit_service.payments.readings import (
     OwnData,
     ProviderId,
     Unreadable,
+    decoded,
     own_order_id,
-    what_is_wrong,
 )
 from credit_service.payments.states import ReversalKind, ReversalStatus
 
@@ -90,14 +89,9 @@ def event_id(headers: Mapping[str, str], body: bytes) -> str:
 
 def read_event(body: bytes) -> tuple[str, Notice]:
     """Answer an event's type and what it says; raises `Unreadable`."""
-    try:
-        event = _Event.model_validate(json.loads(body))
-        read = _READERS.get(event.event)
-        return event.event, NOTHING if read is None else read(event)
-    except ValidationError as error:
-        raise Unreadable(what_is_wrong(error)) from None
-    except (ValueError, RecursionError):
-        raise Unreadable("no JSON") from None
+    event = _Event.of(decoded(body))
+    read = _READERS.get(event.event)
+    return event.event, NOTHING if read is None else read(event)
 
 
 def _entity(event: _Event, name: str) -> dict[str, Any] | None:
@@ -109,7 +103,7 @@ def _entity(event: _Event, name: str) -> dict[str, Any] | None:
 
 def of_payment(entity: Mapping[str, Any]) -> Notice:
     """Read a payment, of an event or as Razorpay answers it: only one that was captured has brought money."""
-    payment = _Payment.model_validate(entity)
+    payment = _Payment.of(entity)
     about = About(own_order_id(payment.notes), payment.order_id, payment.id)
     if about.order_id is None and about.provider_order_id is None:
         # Not of an order: another product of the same account.
@@ -126,7 +120,7 @@ def _captured(event: _Event) -> Notice:
 
 def _order_paid(event: _Event) -> Notice:
     """Read the event that carries both: the order knows what we noted in it, the payment what was paid."""
-    order = _Order.model_validate(_required(event, "order"))
+    order = _Order.of(_required(event, "order"))
     notice = of_payment(_required(event, "payment"))
     return Notice(About(own_order_id(order.notes), order.id, notice.about.payment_id), notice.facts)
 
@@ -144,7 +138,7 @@ def _refund(event: _Event) -> Notice:
 
 def of_refund(entity: Mapping[str, Any]) -> Reversed:
     """Read a refund, of an event or as Razorpay answers it."""
-    refund = _Refund.model_validate(entity)
+    refund = _Refund.of(entity)
     status = _REFUNDS.get(refund.status)
     if status is None:
         raise Unreadable(f"an unknown status of a refund: {refund.status[:64]}")
@@ -153,7 +147,7 @@ def of_refund(entity: Mapping[str, Any]) -> Reversed:
 
 
 def _dispute(event: _Event) -> Notice:
-    dispute = _Dispute.model_validate(_required(event, "dispute"))
+    dispute = _Dispute.of(_required(event, "dispute"))
     fact = Reversed(
         ReversalKind.DISPUTE,
         dispute.id,

@@ -1,6 +1,7 @@
 """What reading the providers' events has in common."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -20,6 +21,14 @@ class Entity(BaseModel):
     """A part of an event: the fields that we read, checked; all others are left out."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    @classmethod
+    def of(cls, thing: object) -> Self:
+        """Read it from JSON that was decoded; raises `Unreadable`."""
+        try:
+            return cls.model_validate(thing)
+        except ValidationError as error:
+            raise Unreadable(_what_is_wrong(error)) from None
 
 
 def _expanded(value: object) -> object:
@@ -44,6 +53,14 @@ OwnData = Annotated[dict[str, object], BeforeValidator(_own_data)]
 """The keys and values that we gave a thing of the provider's, or that others did."""
 
 
+def decoded(body: bytes) -> object:
+    """Answer what the JSON of a body says; raises `Unreadable`."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Unreadable("no JSON") from None
+
+
 def own_order_id(data: dict[str, object]) -> UUID | None:
     """Answer the order that the data of ours names; None when nobody of ours made the thing."""
     value = data.get("order_id")
@@ -53,7 +70,7 @@ def own_order_id(data: dict[str, object]) -> UUID | None:
         return None
 
 
-def what_is_wrong(error: ValidationError) -> str:
+def _what_is_wrong(error: ValidationError) -> str:
     """Name the fields that are not as documented, without their values, which may be a person's."""
     fields = sorted({".".join(map(str, one["loc"])) for one in error.errors()})
     return f"not as documented: {', '.join(fields)}"[:255]

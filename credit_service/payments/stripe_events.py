@@ -5,11 +5,10 @@ Granting: whichever of `checkout.session.completed` (only when it says `paid`: s
 payment intent, which is the payment's id here.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from credit_service.payments.facts import NOTHING, About, Closed, Notice, Paid, Reversed
 from credit_service.payments.readings import (
@@ -20,8 +19,8 @@ from credit_service.payments.readings import (
     OwnData,
     ProviderId,
     Unreadable,
+    decoded,
     own_order_id,
-    what_is_wrong,
 )
 from credit_service.payments.states import ReversalKind, ReversalStatus
 
@@ -50,7 +49,7 @@ class _Event(Entity):
     id: ProviderId
     object: str
     type: str
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Session(Entity):
@@ -96,17 +95,12 @@ class _Dispute(Entity):
 
 def read_event(body: bytes) -> tuple[str, str, Notice]:
     """Answer an event's id, its type and what it says; raises `Unreadable`."""
-    try:
-        event = _Event.model_validate(json.loads(body))
-        if event.object != "event":
-            # A thin event: it names things to be asked for and states nothing.
-            return event.id, event.type, NOTHING
-        read = _READERS.get(event.type)
-        return event.id, event.type, NOTHING if read is None else read(_thing(event))
-    except ValidationError as error:
-        raise Unreadable(what_is_wrong(error)) from None
-    except (ValueError, RecursionError):
-        raise Unreadable("no JSON") from None
+    event = _Event.of(decoded(body))
+    if event.object != "event":
+        # A thin event: it names things to be asked for and states nothing.
+        return event.id, event.type, NOTHING
+    read = _READERS.get(event.type)
+    return event.id, event.type, NOTHING if read is None else read(_thing(event))
 
 
 def _thing(event: _Event) -> dict[str, Any]:
@@ -118,7 +112,7 @@ def _thing(event: _Event) -> dict[str, Any]:
 
 def of_session(thing: Mapping[str, Any]) -> Notice:
     """Read a Checkout Session, of an event or as Stripe answers it."""
-    session = _Session.model_validate(thing)
+    session = _Session.of(thing)
     about = About(own_order_id(session.metadata), session.id, session.payment_intent)
     if about.order_id is None:
         # Another product of the same Stripe account.
@@ -138,7 +132,7 @@ def _failed_session(thing: Mapping[str, Any]) -> Notice:
 
 
 def _of_intent(thing: Mapping[str, Any]) -> Notice:
-    intent = _Intent.model_validate(thing)
+    intent = _Intent.of(thing)
     about = About(own_order_id(intent.metadata), None, intent.id)
     if about.order_id is None:
         return NOTHING
@@ -147,7 +141,7 @@ def _of_intent(thing: Mapping[str, Any]) -> Notice:
 
 def _of_charge(thing: Mapping[str, Any]) -> Notice:
     """Read a charge that was refunded: it names the sum of all its refunds, not the newest one."""
-    charge = _Charge.model_validate(thing)
+    charge = _Charge.of(thing)
     if charge.payment_intent is None:
         return NOTHING
     reversed_ = Reversed(
@@ -163,14 +157,14 @@ def _of_charge(thing: Mapping[str, Any]) -> Notice:
 
 def of_refund(thing: Mapping[str, Any]) -> Notice:
     """Read a refund, of an event or as Stripe answers it."""
-    refund = _Refund.model_validate(thing)
+    refund = _Refund.of(thing)
     status = _REFUNDS.get(refund.status or "succeeded")
     return _reversal(ReversalKind.REFUND, refund, status)
 
 
 def of_dispute(thing: Mapping[str, Any]) -> Notice:
     """Read a dispute, of an event or as Stripe answers it."""
-    dispute = _Dispute.model_validate(thing)
+    dispute = _Dispute.of(thing)
     return _reversal(ReversalKind.DISPUTE, dispute, _DISPUTES.get(dispute.status))
 
 

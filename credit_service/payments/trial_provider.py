@@ -6,8 +6,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from pydantic import ValidationError
-
 from credit_service.payments.facts import About, Closed, Fact, Notice, Paid, Reversed
 from credit_service.payments.providers import Event, Opened
 from credit_service.payments.readings import (
@@ -15,9 +13,8 @@ from credit_service.payments.readings import (
     Currency,
     Entity,
     ProviderId,
-    Unreadable,
+    decoded,
     own_order_id,
-    what_is_wrong,
 )
 from credit_service.payments.rules import Order
 from credit_service.payments.signatures import hmac_sha256
@@ -67,12 +64,7 @@ class TrialProvider:
 
     def read(self, body: bytes, headers: Mapping[str, str]) -> Event:
         """Read an event; raises `Unreadable`."""
-        try:
-            event = _Event.model_validate(json.loads(body))
-        except ValidationError as error:
-            raise Unreadable(what_is_wrong(error)) from None
-        except (ValueError, RecursionError):
-            raise Unreadable("no JSON") from None
+        event = _Event.of(decoded(body))
         about = About(own_order_id({"order_id": event.order_id}))
         fact = _FACTS.get(event.kind)
         return Event(event.event_id, event.kind, Notice(about, (fact(event),) if fact else ()))

@@ -11,7 +11,7 @@ from gateway.models.chats import (
     Participant,
     RenameRequest,
 )
-from gateway.models.credits import Balance, Package, Packages, Transaction, Transactions, TransactionType
+from gateway.models.credits import Balance, Transaction, Transactions, TransactionType
 from gateway.models.insights import (
     ChatInsights,
     Insight,
@@ -23,6 +23,16 @@ from gateway.models.insights import (
     UnlockRequest,
 )
 from gateway.models.operations import Health, Pool, Pools, Root, ServiceHealth
+from gateway.models.payments import (
+    Checkout,
+    Order,
+    OrderRequest,
+    Package,
+    Packages,
+    PaymentProvider,
+    Price,
+    WebhookResult,
+)
 from gateway.models.rag import (
     GenerateRequest,
     Passage,
@@ -43,6 +53,7 @@ __all__ = [
     "ChatInsights",
     "ChatStats",
     "Chats",
+    "Checkout",
     "GenerateRequest",
     "Health",
     "ImportReport",
@@ -53,13 +64,17 @@ __all__ = [
     "JobError",
     "Message",
     "Messages",
+    "Order",
+    "OrderRequest",
     "Package",
     "Packages",
     "Participant",
     "Passage",
     "Passages",
+    "PaymentProvider",
     "Pool",
     "Pools",
+    "Price",
     "Progress",
     "QueryAnswer",
     "QueryRequest",
@@ -75,4 +90,5 @@ __all__ = [
     "Usage",
     "User",
     "VectorStatus",
+    "WebhookResult",
 ]

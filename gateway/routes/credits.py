@@ -58,9 +58,9 @@ async def list_transactions(
 
 @router.get("/packages", responses=errors())
 async def list_packages(services: Backends) -> models.Packages:
-    """List the coin packages on sale, smallest first."""
+    """List the coin packages on sale, smallest first, with their prices, and who may be paid with."""
     answer = await services.caller.call(services.payments.ListPackages, payment_pb2.ListPackagesRequest())
-    return models.Packages(packages=[views.package(row) for row in answer.packages])
+    return views.packages(answer)
 
 
 def _timestamp(field: str, value: datetime | None) -> Timestamp | None:

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
+from tests.fakes import razorpay_server, stripe_server
 from tests.gateway.house import EXPORT, Api, RunningGateway, error, good, token
 from tests.gateway.test_auth import RSA_PUBLIC_PEM, forged
 from tests.gateway.test_main_job import grant
@@ -46,6 +47,10 @@ _INSIGHT = {
 }
 _FILE = {"files": {"file": ("chat.txt", EXPORT)}}
 
+_WISH = {"json": {"package_id": "coins-400", "provider": "TEST", "currency": "EUR"}}
+_STRIPE_EVENT = b'{"id": "evt_matrix", "object": "event", "type": "customer.created", "data": {"object": {}}}'
+_RAZORPAY_EVENT = b'{"event": "payment.failed", "payload": {}}'
+
 ROWS = [
     Row("POST", "/api/users/store"),
     Row("GET", "/api/categories", secured=False),
@@ -59,6 +64,20 @@ ROWS = [
     Row("GET", "/api/credits/balance"),
     Row("GET", "/api/credits/transactions", paged=True),
     Row("GET", "/api/credits/packages", secured=False),
+    Row("POST", "/api/payments/orders", 201, given=_WISH),
+    Row("GET", "/api/payments/orders/{order_id}", id_field="order_id", unknown="ORDER_NOT_FOUND"),
+    Row(
+        "POST",
+        "/api/payments/webhooks/stripe",
+        secured=False,
+        given={"content": _STRIPE_EVENT, "headers": stripe_server.signed(_STRIPE_EVENT)},
+    ),
+    Row(
+        "POST",
+        "/api/payments/webhooks/razorpay",
+        secured=False,
+        given={"content": _RAZORPAY_EVENT, "headers": razorpay_server.signed(_RAZORPAY_EVENT)},
+    ),
     Row("POST", "/api/insights/unlock", 202, given=_ORDER, id_field="chat_id", unknown="CHAT_NOT_FOUND"),
     Row("GET", "/api/insights/jobs/{job_id}/status", id_field="job_id", unknown="JOB_NOT_FOUND"),
     Row("POST", "/api/insights/jobs/{job_id}/cancel", id_field="job_id", unknown="JOB_NOT_FOUND"),
@@ -125,7 +144,13 @@ def ids(user: Api, credit_channel: grpc.Channel) -> Ids:
     grant(credit_channel, user.user_id, 1_000)
     order = {"chat_id": chat_id, "category_id": "family"}
     job = good(user.post("/api/insights/unlock", json=order), 202)
-    return {"chat_id": chat_id, "job_id": job["job_id"], "category_id": "family"}
+    bought = good(user.post("/api/payments/orders", **_WISH), 201)
+    return {
+        "chat_id": chat_id,
+        "job_id": job["job_id"],
+        "category_id": "family",
+        "order_id": bought["order_id"],
+    }
 
 
 def test_every_route_has_a_row() -> None:
@@ -146,7 +171,7 @@ def test_a_good_request_succeeds(user: Api, ids: Ids, row: Row) -> None:
 def test_without_a_good_token_it_is_401(
     alone: RunningGateway, connect: Connect, row: Row, bearer: str | None
 ) -> None:
-    some = {name: str(uuid.uuid4()) for name in ("chat_id", "job_id")}
+    some = {name: str(uuid.uuid4()) for name in ("chat_id", "job_id", "order_id")}
     error(call(connect(alone, bearer=bearer), row, some), 401, "UNAUTHENTICATED")
 
 
@@ -161,7 +186,7 @@ def test_what_belongs_to_another_user_is_404(other: Api, ids: Ids, row: Row) -> 
 @pytest.mark.parametrize("row", _WITH_ID, ids=str)
 def test_an_unknown_id_is_404(user: Api, row: Row) -> None:
     user.store()
-    unknown = dict.fromkeys(("chat_id", "job_id", "category_id"), str(uuid.uuid4()))
+    unknown = dict.fromkeys(("chat_id", "job_id", "category_id", "order_id"), str(uuid.uuid4()))
     error(call(user, row, unknown), 404, row.unknown)
 
 
@@ -169,7 +194,7 @@ def test_an_unknown_id_is_404(user: Api, row: Row) -> None:
 @pytest.mark.parametrize("bad", ["not-a-uuid", "1", "%00", "x" * 300, "é"])
 def test_a_malformed_id_is_400_and_names_the_field(user: Api, row: Row, bad: str) -> None:
     user.store()
-    malformed = dict.fromkeys(("chat_id", "job_id"), bad)
+    malformed = dict.fromkeys(("chat_id", "job_id", "order_id"), bad)
     assert error(call(user, row, malformed), 400, "INVALID_FIELD")["field"] == row.id_field
 
 

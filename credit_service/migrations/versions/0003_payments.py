@@ -33,8 +33,8 @@ CREATE TABLE orders (
     CONSTRAINT orders_user_id_request_id_key UNIQUE (user_id, request_id),
     CONSTRAINT orders_provider_order_id_key UNIQUE (provider, provider_order_id),
     CONSTRAINT orders_payment_id_key UNIQUE (provider, payment_id),
+    CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES accounts (user_id) ON UPDATE CASCADE,
     CONSTRAINT orders_package_id_fkey FOREIGN KEY (package_id) REFERENCES packages (package_id),
-    CONSTRAINT orders_user_id_length CHECK (char_length(user_id) BETWEEN 1 AND 128),
     CONSTRAINT orders_provider CHECK (provider IN ('STRIPE', 'RAZORPAY', 'TEST')),
     CONSTRAINT orders_currency CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT orders_amount CHECK (amount BETWEEN 1 AND 1000000000000),
@@ -124,6 +124,7 @@ CREATE TABLE webhook_events (
 );
 CREATE INDEX webhook_events_due ON webhook_events (due_time) WHERE due_time IS NOT NULL;
 CREATE INDEX webhook_events_kept ON webhook_events (receive_time) WHERE body IS NOT NULL;
+CREATE INDEX webhook_events_order_id ON webhook_events (order_id);
 CREATE INDEX webhook_events_to_look_at ON webhook_events (receive_time)
     WHERE state IN ('REFUSED', 'UNMATCHED', 'FAILED');
 
@@ -139,7 +140,8 @@ CREATE TABLE webhook_rejections (
 );
 """
 
-# An order's user may be renamed when the user is erased, so user_id is not among what stays.
+# user_id is not among what stays: an account that is erased gets a pseudonym, and its orders follow it. What
+# the providers sent about them, such as the payer's address, goes then.
 _GUARDS = """
 CREATE TRIGGER orders_stay BEFORE DELETE OR TRUNCATE ON orders
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('orders are never deleted');
@@ -161,6 +163,16 @@ CREATE TRIGGER orders_go_forward BEFORE UPDATE ON orders FOR EACH ROW
         AND (NEW.state = 'CREATED' OR (NEW.state = 'FAILED' AND OLD.state <> 'CREATED'))
     )
     EXECUTE FUNCTION refuse_change('an order never goes back');
+
+CREATE FUNCTION forget_webhooks_of_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE webhook_events SET headers = NULL, body = NULL
+    WHERE order_id = NEW.order_id AND handle_time IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER orders_forget_their_payer AFTER UPDATE OF user_id ON orders FOR EACH ROW
+    WHEN (NEW.user_id <> OLD.user_id) EXECUTE FUNCTION forget_webhooks_of_order();
 
 CREATE TRIGGER order_transactions_are_only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON order_transactions
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('what an order moved stays moved');

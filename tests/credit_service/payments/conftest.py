@@ -42,6 +42,6 @@ def shop(
     stripe_api.reset()
     razorpay_api.reset()
     with Client(selling.target) as client:
-        shop = Shop(client, stripe_api, razorpay_api)
+        shop = Shop(client, stripe_api, razorpay_api, selling.port)
         yield shop
         shop.verify()

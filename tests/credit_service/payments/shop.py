@@ -41,8 +41,9 @@ def settings(stripe: FakeStripe, razorpay: FakeRazorpay) -> dict[str, object]:
 class Shop:
     """Calls the service; failures raise `ServiceError`."""
 
-    def __init__(self, client: Client, stripe: FakeStripe, razorpay: FakeRazorpay) -> None:
-        """Take a client of the service, and the providers."""
+    def __init__(self, client: Client, stripe: FakeStripe, razorpay: FakeRazorpay, port: int = 0) -> None:
+        """Take a client of the service, the providers, and the service's port for commands."""
+        self.port = str(port)
         self.coins = client
         self.stripe = stripe
         self.razorpay = razorpay
@@ -98,6 +99,14 @@ class Shop:
     def razorpay_says(self, kind: str, **entities: dict[str, Any]) -> str:
         """Have Razorpay say something, and answer the outcome."""
         return self.send(self.razorpay.event(kind, **entities), RAZORPAY)
+
+    def paid_events(self, order: pb.Order, intent: dict[str, Any]) -> list[bytes]:
+        """Answer both events with which Stripe says that an order is paid."""
+        session = self.stripe.sessions[order.provider_order_id]
+        return [
+            self.stripe.event("checkout.session.completed", session),
+            self.stripe.event("payment_intent.succeeded", intent),
+        ]
 
     def bought(self, **given: Any) -> tuple[pb.Order, dict[str, Any]]:
         """Order at Stripe, pay, have it said, and answer the order and the payment intent."""
