@@ -65,7 +65,9 @@ def chat_target(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_
 @pytest.fixture(scope="session")
 def gateway(credit_target: str, chat_target: str) -> Iterator[RunningGateway]:
     """A gateway in front of both services."""
-    with RunningGateway(credit_target=credit_target, chat_target=chat_target) as running:
+    with RunningGateway(
+        credit_target=credit_target, chat_target=chat_target, gateway_uploads_per_user=10
+    ) as running:
         yield running
 
 
