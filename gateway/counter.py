@@ -32,7 +32,7 @@ class Counter:
         """Take where Redis is; nothing is connected before the first count."""
         self._timeout_s = settings.gateway_rate_timeout_s
         self._pause_s = settings.gateway_rate_pause_s
-        self._client: redis.Redis | None = None
+        self._pool: redis.ConnectionPool | None = None
         self._limiter = SlidingWindowCounterRateLimiter(self._storage(settings.redis_url))
         #: Nobody asks before this time.
         self._asked_again_at_s = 0.0
@@ -71,24 +71,23 @@ class Counter:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        if self._pool is not None:
+            await self._pool.aclose()
 
     def _storage(self, url: str) -> RedisStorage | MemoryStorage:
         if not url:
             return MemoryStorage()
         # A retry inside the client would only make requests wait longer.
-        pool = redis.ConnectionPool.from_url(
+        self._pool = redis.ConnectionPool.from_url(
             url,
             socket_timeout=self._timeout_s,
             socket_connect_timeout=self._timeout_s,
             retry=Retry(NoBackoff(), 0),
         )
-        self._client = redis.Redis(connection_pool=pool)
         return RedisStorage(
             # The library's names for the schemes; the pool has the address.
             "async+" + url.replace("unix://", "redis+unix://"),
             implementation="redispy",
             key_prefix=_PREFIX,
-            connection_pool=pool,  # type: ignore[arg-type]  # documented, and passed on as it is
+            connection_pool=self._pool,  # type: ignore[arg-type]  # documented, and passed on as it is
         )

@@ -62,13 +62,13 @@ async def _with_heartbeats(
     try:
         while not draining.is_set():
             await asyncio.wait((coming, stop), timeout=heartbeat_s, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
+            if coming.done():
+                if not (message := coming.result()):
+                    return
+                yield message
+                coming = asyncio.create_task(anext(source, b""))
+            elif not draining.is_set():
                 yield _HEARTBEAT
-                continue
-            if not (message := coming.result()):
-                return
-            yield message
-            coming = asyncio.create_task(anext(source, b""))
     finally:
         await _cancel(coming, stop)
 

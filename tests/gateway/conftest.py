@@ -46,8 +46,10 @@ def credit_target(serve_credit: Callable[..., str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def chat_target(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str) -> Iterator[str]:
-    """Where a real chat_service is. No worker runs: tests do a worker's calls themselves."""
+def chat_settings(
+    postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str
+) -> ChatSettings:
+    """Settings of a chat_service whose database is ready."""
     postgres.create_database("gateway_chat")
     settings = ChatSettings(
         chat_port=0,
@@ -58,7 +60,13 @@ def chat_target(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_
         log_level="warning",
     )
     chat_bootstrap.migrate(settings)
-    with ServedApp(lambda: chat_bootstrap.build(settings), chat_bootstrap.App.close) as served:
+    return settings
+
+
+@pytest.fixture(scope="session")
+def chat_target(chat_settings: ChatSettings) -> Iterator[str]:
+    """Where a real chat_service is. No worker runs: tests do a worker's calls themselves."""
+    with ServedApp(lambda: chat_bootstrap.build(chat_settings), chat_bootstrap.App.close) as served:
         yield served.target
 
 
