@@ -80,7 +80,7 @@ async def test_a_refusal_says_when_to_come_again_and_what_was_exceeded(redis_url
     with pytest.raises(Refused) as refused:
         await one.admit_user("alice")
     assert refused.value.details == {"limit": "2 per 3600 s", "by": "user"}
-    assert 1 <= int(refused.value.headers["Retry-After"]) <= 3_600
+    assert 1 <= int((refused.value.headers or {})["Retry-After"]) <= 3_600
     await one.close()
 
 
