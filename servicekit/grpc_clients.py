@@ -1,7 +1,7 @@
 """gRPC channels and calls: a timeout always, the request id along, typed errors back."""
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import grpc
@@ -100,7 +100,7 @@ class Caller:
         request: Any,
         *,
         timeout_s: float | None = None,
-    ) -> AsyncIterator[_Response]:
+    ) -> AsyncGenerator[_Response]:
         """Iterate the answers of a server-streaming method of an aio stub; raises `ServiceError`."""
         responses: Any = method(request, **self._arguments(timeout_s, wait_for_ready=False))
         try:

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from gateway.models.base import CHAT_ID, NEXT_PAGE_TOKEN, Text, Time, example
+from gateway.models.base import CHAT_ID, NEXT_PAGE_TOKEN, Text, Time, example, length
 
 
 class Participant(BaseModel):
@@ -176,4 +176,4 @@ class RenameRequest(BaseModel):
 
     model_config = example(display_name="The two of us")
 
-    display_name: Text = Field(description="1 to 256 characters")
+    display_name: Text = Field(description="1 to 256 characters", json_schema_extra=length(1, 256))

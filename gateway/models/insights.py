@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from gateway.models.base import CHAT_ID, JOB_ID, Text, Time, example
+from gateway.models.base import CHAT_ID, JOB_ID, Text, Time, example, length
 
 
 class UnlockRequest(BaseModel):
@@ -12,8 +12,8 @@ class UnlockRequest(BaseModel):
 
     model_config = example(chat_id=CHAT_ID, category_id="romantic")
 
-    chat_id: Text = Field(description="UUID of a chat of the user")
-    category_id: Text
+    chat_id: Text = Field(description="UUID of a chat of the user", json_schema_extra={"format": "uuid"})
+    category_id: Text = Field(json_schema_extra=length(1, 64))
 
 
 class Progress(BaseModel):

@@ -3,14 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import AwareDatetime
 
 from gateway import models, views
 from gateway.auth import CurrentUser
+from gateway.caching import PUBLIC, cached
 from gateway.errors import FieldRefused
-from gateway.openapi import PageSize, PageToken, errors
+from gateway.openapi import NOT_MODIFIED, PageSize, PageToken, errors
 from gateway.services import Backends
 from protos.credit.v1 import credit_pb2
 from protos.payment.v1 import payment_pb2
@@ -18,7 +19,7 @@ from protos.payment.v1 import payment_pb2
 router = APIRouter(prefix="/api/credits", tags=["credits"])
 
 
-@router.get("/balance", responses=errors(401, 404))
+@router.get("/balance", responses=errors(401, "ACCOUNT_NOT_FOUND"))
 async def get_balance(user_id: CurrentUser, services: Backends) -> models.Balance:
     """Answer the user's coins: owned, reserved, available. 404 for a user who never had any."""
     request = credit_pb2.GetAccountRequest(user_id=user_id)
@@ -56,11 +57,14 @@ async def list_transactions(
     )
 
 
-@router.get("/packages", responses=errors())
-async def list_packages(services: Backends) -> models.Packages:
-    """List the coin packages on sale, smallest first, with their prices, and who may be paid with."""
+@router.get("/packages", response_model=models.Packages, responses=errors() | NOT_MODIFIED)
+async def list_packages(services: Backends, request: Request) -> Response:
+    """List the coin packages on sale, smallest first, with their prices, and who may be paid with.
+
+    May be kept for a minute.
+    """
     answer = await services.caller.call(services.payments.ListPackages, payment_pb2.ListPackagesRequest())
-    return views.packages(answer)
+    return cached(request, views.packages(answer), PUBLIC)
 
 
 def _timestamp(field: str, value: datetime | None) -> Timestamp | None:

@@ -11,7 +11,7 @@ from protos.chat.v1 import chat_pb2
 router = APIRouter(prefix="/api/users", tags=["users"])
 
 
-@router.post("/store", responses=errors(400, 401))
+@router.post("/store", responses=errors(400, 401, "REQUEST_TIMEOUT", "BODY_TOO_LARGE"))
 async def store_user(
     user_id: CurrentUser, services: Backends, profile: models.StoreUserRequest | None = None
 ) -> models.User:

@@ -58,8 +58,10 @@ def credit_target(serve_credit: Callable[..., str], stripe_api: FakeStripe) -> I
 
 
 @pytest.fixture(scope="session")
-def chat_target(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str) -> Iterator[str]:
-    """Where a real chat_service is. No worker runs: tests do a worker's calls themselves."""
+def chat_settings(
+    postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str
+) -> ChatSettings:
+    """Settings of a chat_service whose database is ready."""
     postgres.create_database("gateway_chat")
     settings = ChatSettings(
         chat_port=0,
@@ -70,7 +72,13 @@ def chat_target(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_
         log_level="warning",
     )
     chat_bootstrap.migrate(settings)
-    with ServedApp(lambda: chat_bootstrap.build(settings), chat_bootstrap.App.close) as served:
+    return settings
+
+
+@pytest.fixture(scope="session")
+def chat_target(chat_settings: ChatSettings) -> Iterator[str]:
+    """Where a real chat_service is. No worker runs: tests do a worker's calls themselves."""
+    with ServedApp(lambda: chat_bootstrap.build(chat_settings), chat_bootstrap.App.close) as served:
         yield served.target
 
 
@@ -78,7 +86,10 @@ def chat_target(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_
 def gateway(credit_target: str, chat_target: str) -> Iterator[RunningGateway]:
     """A gateway in front of both services."""
     with RunningGateway(
-        credit_target=credit_target, chat_target=chat_target, gateway_generate_timeout_s=0.2
+        credit_target=credit_target,
+        chat_target=chat_target,
+        gateway_generate_timeout_s=0.2,
+        gateway_uploads_per_user=10,
     ) as running:
         yield running
 

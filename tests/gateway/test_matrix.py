@@ -80,6 +80,7 @@ ROWS = [
     ),
     Row("POST", "/api/insights/unlock", 202, given=_ORDER, id_field="chat_id", unknown="CHAT_NOT_FOUND"),
     Row("GET", "/api/insights/jobs/{job_id}/status", id_field="job_id", unknown="JOB_NOT_FOUND"),
+    Row("GET", "/api/insights/jobs/{job_id}/events", id_field="job_id", unknown="JOB_NOT_FOUND"),
     Row("POST", "/api/insights/jobs/{job_id}/cancel", id_field="job_id", unknown="JOB_NOT_FOUND"),
     Row("GET", "/api/insights/chats/{chat_id}", id_field="chat_id", unknown="CHAT_NOT_FOUND"),
     Row("POST", "/api/chats/upload", 201, given=_FILE),
@@ -109,6 +110,7 @@ ROWS = [
     Row("GET", "/health", secured=False),
     Row("GET", "/health/db-pool", secured=False),
     Row("GET", "/", secured=False),
+    Row("GET", "/metrics", secured=False),
 ]
 
 _SECURED = [row for row in ROWS if row.secured]
