@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from servicekit.migrations import create_extension
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
