@@ -232,7 +232,7 @@ class ErasedAccountRow(Base):
 
     # The row comes before the account has its new name: it is what lets the name through the guards.
     pseudonym: Mapped[str] = mapped_column(
-        _UserId,
+        USER_ID,
         ForeignKey(
             "accounts.user_id",
             name="erased_accounts_pseudonym_fkey",
