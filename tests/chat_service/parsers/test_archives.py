@@ -17,7 +17,9 @@ from chat_service.parsers import (
     ParseOptions,
     SeveralChats,
     UnreadableExport,
+    archive_chats,
     open_export,
+    telegram_json,
 )
 from tests.chat_service.parsers.test_exports import EXPORTS, content_of, packed
 
@@ -282,3 +284,18 @@ def test_a_name_that_stands_twice_is_refused() -> None:
 
     with pytest.raises(UnreadableExport, match="twice"):
         read_archive(packed_files.getvalue())
+
+
+def test_more_chats_than_anybody_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_chats, "MAX_CHATS", 2)
+    files = {f"{number}/_chat.txt": IOS for number in range(3)}
+
+    with pytest.raises(OversizedExport, match="more than 2 chats"):
+        read_archive(archive(files))
+
+
+def test_an_account_of_more_chats_than_anybody_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telegram_json, "MAX_CHATS", 2)
+
+    with pytest.raises(OversizedExport, match="more than 2 chats"):
+        read_archive(archive({"result.json": (EXPORTS / "telegram_account.json").read_bytes()}))

@@ -8,6 +8,7 @@ import pytest
 from chat_service.parsers import (
     HEAD_BYTES,
     ChatFormat,
+    OversizedExport,
     ParseOptions,
     UnreadableExport,
     detect,
@@ -98,3 +99,37 @@ def test_what_is_no_export_is_refused_with_what_is(content: bytes) -> None:
 )
 def test_the_kind_of_a_file_is_told_by_its_ending(name: str, kind: MessageKind) -> None:
     assert kind_of_file_name(name) is kind
+
+
+# Limits of Signal's text; what it shares with WhatsApp's is tested there.
+
+LINE = "[2019-01-01, 11:25] Ola: hi\n"
+
+
+def read_signal(text: str, **limits: int) -> list[str]:
+    export = open_export(io.BytesIO(text.encode()), ParseOptions(**limits), F.SIGNAL_TEXT)
+    return [message.body for message in export]
+
+
+def test_a_signal_chat_has_limits() -> None:
+    assert len(read_signal(LINE * 3, max_messages=3)) == 3
+    with pytest.raises(OversizedExport, match="more than 3 messages"):
+        read_signal(LINE * 4, max_messages=3)
+    for rest in ("y\n" * 60, "y\n" * 60 + LINE, "y\n" * 100_000 + LINE):
+        with pytest.raises(UnreadableExport, match="line 3: the message is longer than 100 characters"):
+            read_signal(LINE * 2 + LINE + rest, max_message_chars=100)
+    assert read_signal(LINE + LINE.replace("Ola", "x" * 1_025)) == ["hi"]
+
+
+def test_a_signal_message_without_an_end_is_refused_before_it_is_all_in_memory() -> None:
+    file = io.BytesIO((LINE + "y\n" * 2_000_000).encode())
+    with pytest.raises(UnreadableExport):
+        list(open_export(file, ParseOptions(max_message_chars=1_000), F.SIGNAL_TEXT))
+
+    assert file.tell() < 500_000
+
+
+def test_a_long_signal_chat_is_read_in_full_across_blocks() -> None:
+    text = "".join(f"[2019-01-01, 11:25] Ola: number {n}\nand {n}\n" for n in range(9_000))
+
+    assert read_signal("preface\n" + text) == [f"number {n}\nand {n}" for n in range(9_000)]
