@@ -122,6 +122,23 @@ def test_several_chats_are_listed_and_one_of_them_is_chosen() -> None:
         read_archive(threads(), export_chat="inbox/c_3")
 
 
+def test_a_damaged_thread_does_not_keep_the_others_from_being_chosen() -> None:
+    anna, damaged = (
+        content_of("messenger_encrypted"),
+        b'{"messages": [{"sender_name": "A", "timestamp_ms": 1}',
+    )
+    files = {"inbox/a_1/message_1.json": anna, "inbox/b_2/message_1.json": damaged}
+
+    assert len(read_archive(archive(files), export_chat="inbox/a_1")) == 4
+    with pytest.raises(UnreadableExport, match="cut off"):
+        read_archive(archive(files), export_chat="inbox/b_2")
+
+
+def test_an_archive_of_pages_is_refused_with_advice() -> None:
+    with pytest.raises(UnreadableExport, match="it holds HTML: export it again, and choose the format JSON"):
+        read_archive(archive({"messages/inbox/a_1/message_1.html": b"<html>"}))
+
+
 def test_two_chats_that_are_named_alike_are_both_offered() -> None:
     files = {"WhatsApp Chat with Anna.txt": TEXT, "WhatsApp Chat with Bob.txt": OTHER_TEXT}
     with pytest.raises(SeveralChats):

@@ -74,9 +74,15 @@ def test_the_name_decides_only_between_meta_s_two() -> None:
         detect(b'{"a": 1}', "instagram-anna-2024.json")
 
 
-@pytest.mark.parametrize("content", [b"<html>", b"\x89PNG\r\n", b"%PDF-1.7", b"[1, 2]", b'"a"', b"5"])
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n", b"%PDF-1.7", b"[1, 2]", b'"a"', b"5"])
 def test_what_is_no_export_is_refused_with_what_is(content: bytes) -> None:
     with pytest.raises(UnreadableExport, match=r"expected lines such as|bytes that are not"):
+        open_export(io.BytesIO(content), ParseOptions())
+
+
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html>\n<html>", b"\xef\xbb\xbf <HTML lang='en'>"])
+def test_a_page_is_refused_with_advice(content: bytes) -> None:
+    with pytest.raises(UnreadableExport, match="an HTML page; export it again, and choose the format JSON"):
         open_export(io.BytesIO(content), ParseOptions())
 
 
