@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import Any
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_the_kind_of_a_file_is_told_by_its_ending(name: str, kind: MessageKind) 
 LINE = "[2019-01-01, 11:25] Ola: hi\n"
 
 
-def read_signal(text: str, **limits: int) -> list[str]:
+def read_signal(text: str, **limits: Any) -> list[str]:
     export = open_export(io.BytesIO(text.encode()), ParseOptions(**limits), F.SIGNAL_TEXT)
     return [message.body for message in export]
 

@@ -1,5 +1,7 @@
 """What of a Messenger or Instagram message somebody wrote, and what the platform wrote in its place."""
 
+from typing import Any
+
 import pytest
 
 from chat_service.parsers import MessageKind, ParsedMessage
@@ -11,7 +13,7 @@ LINK = {"share": {"link": "https://example.org"}}
 PHOTO = {"photos": [{"uri": "a/b.jpg"}]}
 
 
-def message(content: str, author: str = "Anna Berg", **more: object) -> ParsedMessage:
+def message(content: str, author: str = "Anna Berg", **more: Any) -> ParsedMessage:
     return read_export(meta({"sender_name": author, "timestamp_ms": 1, "content": content, **more}))[0][0]
 
 
@@ -73,7 +75,7 @@ def test_what_somebody_wrote_is_theirs(content: str, author: str) -> None:
     ],
 )
 def test_placeholders_of_attachments_go_and_captions_stay(
-    content: str, more: dict[str, object], kind: MessageKind, body: str
+    content: str, more: dict[str, Any], kind: MessageKind, body: str
 ) -> None:
     read = message(content, **more)
 
@@ -96,7 +98,7 @@ def test_placeholders_of_attachments_go_and_captions_stay(
         ({"type": "Subscribe"}, K.SYSTEM, ""),
     ],
 )
-def test_the_kind_is_that_of_the_attachment(more: dict[str, object], kind: MessageKind, name: str) -> None:
+def test_the_kind_is_that_of_the_attachment(more: dict[str, Any], kind: MessageKind, name: str) -> None:
     read = message("x", **more)
 
     assert read.kind is kind
