@@ -187,6 +187,27 @@ def test_a_number_that_no_machine_holds_is_refused(number: str) -> None:
     assert "not valid JSON" in str(refusal_of(content.replace(b'"NUMBER"', number.encode())))
 
 
+def test_what_is_passed_on_in_discord_is_in_the_message() -> None:
+    author = {"id": "1", "name": "anna"}
+    passed = {"content": "the original", "attachments": [{"fileName": "a.png"}]}
+    entries = [
+        {
+            "timestamp": "2024-01-01T10:00:00+00:00",
+            "author": author,
+            "content": own,
+            "forwardedMessage": passed,
+        }
+        for own in ("", "see this")
+    ]
+
+    messages, _ = read_export(json.dumps({"guild": {}, "channel": {}, "messages": entries}).encode())
+
+    assert [(message.body, message.attachment_name) for message in messages] == [
+        ("the original", "a.png"),
+        ("see this", ""),
+    ]
+
+
 # Texts that a database cannot keep.
 
 
