@@ -243,6 +243,8 @@ def test_more_messages_than_allowed_are_refused() -> None:
     error = refusal_of(telegram(*[said("a")] * 4), max_messages=3)
     assert isinstance(error, OversizedExport)
     assert (error.size, error.limit, error.unit) == (4, 3, "messages")
+    # What is none counts too: a file of nothing else would keep a thread busy for minutes.
+    assert isinstance(refusal_of(telegram(said("a"), 1, 2, 3), max_messages=3), OversizedExport)
 
 
 def test_a_message_that_is_too_long_is_refused_with_its_place() -> None:
