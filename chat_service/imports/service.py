@@ -104,7 +104,8 @@ class ImportService:
         chat_id, tally = uuid7(), Tally()
         async with ReadAhead(message_rows(export, header.user_id, chat_id, tally)) as rows:
             await repository.copy_messages(session, rows)
-        chat = _chat(header, spool, export, tally)
+        # In a thread: a hostile file can make counting its days take a good part of a second.
+        chat = await asyncio.to_thread(_chat, header, spool, export, tally)
         chat.chat_id = chat_id
         # Not before: whoever deletes the user would wait for all of the above.
         await users.require_since(session, header.user_id, user_since)
