@@ -22,9 +22,10 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("migrate", help="bring the database to the newest schema and load the catalogue")
     parse = commands.add_parser("parse", help="say what an import would make of a file; stores nothing")
     parse.add_argument("file", type=Path)
+    parse.add_argument("--chat", default="", help="id or name of one of several chats in the file")
     options = parser.parse_args(arguments)
     if options.command == "parse":
-        return parse_file(options.file)
+        return parse_file(options.file, options.chat)
     try:
         settings = ChatSettings.load()
     except ValidationError as error:

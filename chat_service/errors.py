@@ -1,9 +1,11 @@
 """The errors of this service's domain, as their callers see them."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 
 import grpc
 
+from chat_service.parsers.errors import ChatChoice
 from servicekit.errors import ServiceError
 
 
@@ -80,6 +82,33 @@ class ImportEncrypted(ServiceError):
             f"{file_name}: is encrypted; export the chat without a password",
             metadata={"file_name": file_name},
         )
+
+
+class ImportChooseChat(ServiceError):
+    """The file holds several chats, and the caller has to say which one."""
+
+    reason = "IMPORT_CHOOSE_CHAT"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+    def __init__(self, file_name: str, problem: str, chats: Iterable[ChatChoice]) -> None:
+        """Name the file and the chats that it holds."""
+        super().__init__(
+            f"{file_name}: {problem}",
+            metadata={"file_name": file_name, "problem": problem, "chats": _choices(chats)},
+        )
+
+
+def _choices(chats: Iterable[ChatChoice]) -> str:
+    """Answer chats as JSON, the largest first, cut to what fits into the trailers of an answer (8 KiB)."""
+    shown: list[dict[str, object]] = []
+    room = 3_000
+    for chat in sorted(chats, key=lambda chat: -(chat.message_count or 0)):
+        choice: dict[str, object] = {"id": chat.id, "name": chat.name, "message_count": chat.message_count}
+        room -= len(json.dumps(choice).encode()) + 2
+        if room < 0:
+            break
+        shown.append(choice)
+    return json.dumps(shown)
 
 
 class JobNotFound(ServiceError):

@@ -36,6 +36,15 @@ class ChatSettings(KitSettings):
     import_max_message_chars: int = Field(
         262_144, gt=0, le=262_144, description="longest line and longest message of a file"
     )
+    import_zip_max_entries: int = Field(
+        20_000, gt=0, le=100_000, description="most entries of a ZIP archive that is imported"
+    )
+    import_zip_max_unpacked_bytes: int = Field(
+        256 << 20, gt=0, description="most bytes that the entries of a ZIP archive may unpack to together"
+    )
+    import_zip_max_ratio: int = Field(
+        250, gt=0, description="most times that an entry of a ZIP archive may be larger than packed"
+    )
     import_max_concurrent: int = Field(32, gt=0, description="uploads at once; more are RATE_LIMITED")
     import_workers: int = Field(2, gt=0, description="uploads that are read and stored at once; others wait")
     import_idle_timeout_s: float = Field(30.0, gt=0, description="longest pause between two chunks")

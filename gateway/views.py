@@ -231,6 +231,39 @@ def chat(value: chat_pb2.Chat) -> models.Chat:
         update_time=_time(value, "update_time"),
         delete_time=_time(value, "delete_time"),
         purge_time=_time(value, "purge_time"),
+        import_report=_import_report(value.import_report),
+    )
+
+
+def _import_report(value: chat_pb2.ImportReport) -> models.ImportReport:
+    order = _name(chat_pb2.DateOrder, "DATE_ORDER_", value.date_order) if value.date_order else None
+    return models.ImportReport(
+        date_order=order,
+        date_order_guessed=value.date_order_guessed,
+        skipped_count=value.skipped_count,
+        skipped=list(value.skipped),
+    )
+
+
+def chat_stats(value: chat_pb2.ChatStats) -> models.ChatStats:
+    """Answer the counts over a chat."""
+    return models.ChatStats(
+        chat_id=value.chat_id,
+        message_count=value.message_count,
+        authored_count=value.authored_count,
+        participant_count=value.participant_count,
+        kind_counts={
+            _name(chat_pb2.MessageKind, "MESSAGE_KIND_", each.kind): each.count for each in value.kind_counts
+        },
+        edited_count=value.edited_count,
+        character_count=value.character_count,
+        first_day=value.first_day,
+        last_day=value.last_day,
+        active_day_count=value.active_day_count,
+        longest_streak_day_count=value.longest_streak_day_count,
+        longest_silence_day_count=value.longest_silence_day_count,
+        weekday_counts=list(value.weekday_counts),
+        hour_counts=list(value.hour_counts),
     )
 
 

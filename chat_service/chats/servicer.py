@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chat_service.chats.message_repository import MessageFilter
-from chat_service.chats.messages import chat_message, message_message
+from chat_service.chats.messages import chat_message, message_message, stats_message
 from chat_service.chats.pages import answers
 from chat_service.chats.service import ChatService
 from chat_service.imports.servicer import ImportServicer
@@ -111,6 +111,13 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         """Bring a deleted chat back."""
         chat = await self._service.undelete(*_key(request))
         return chat_pb2.UndeleteChatResponse(chat=chat_message(chat))
+
+    async def GetChatStats(  # noqa: N802  # named by the contract
+        self, request: chat_pb2.GetChatStatsRequest, context: Any
+    ) -> chat_pb2.GetChatStatsResponse:
+        """Answer the public statistics of a chat."""
+        chat = await self._service.get_public(uuid_field("chat_id", request.chat_id))
+        return chat_pb2.GetChatStatsResponse(stats=stats_message(chat))
 
 
 def _key(request: Any) -> tuple[str, uuid.UUID]:

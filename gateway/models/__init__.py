@@ -1,7 +1,16 @@
 """What the API answers and takes, as JSON. Times are RFC 3339 in UTC, ids strings, coins numbers."""
 
 from gateway.models.catalogue import Categories, Category, CategoryInsights, InsightType
-from gateway.models.chats import Chat, Chats, Message, Messages, Participant, RenameRequest
+from gateway.models.chats import (
+    Chat,
+    Chats,
+    ChatStats,
+    ImportReport,
+    Message,
+    Messages,
+    Participant,
+    RenameRequest,
+)
 from gateway.models.credits import Balance, Package, Packages, Transaction, Transactions, TransactionType
 from gateway.models.insights import ChatInsights, Insight, Job, JobError, Progress, Totals, UnlockRequest
 from gateway.models.operations import Health, Pool, Pools, Root, ServiceHealth
@@ -14,8 +23,10 @@ __all__ = [
     "CategoryInsights",
     "Chat",
     "ChatInsights",
+    "ChatStats",
     "Chats",
     "Health",
+    "ImportReport",
     "Insight",
     "InsightType",
     "Job",

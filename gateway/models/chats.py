@@ -12,6 +12,19 @@ class Participant(BaseModel):
     message_count: int
 
 
+class ImportReport(BaseModel):
+    """How an export was read."""
+
+    date_order: str | None = Field(
+        description="DAY_FIRST or MONTH_FIRST; null where the format leaves no choice"
+    )
+    date_order_guessed: bool = Field(
+        description="the file did not tell: ask, and upload again with a date_order"
+    )
+    skipped_count: int = Field(description="lines or entries that are in no message")
+    skipped: list[str] = Field(description="the first of them, at most 5")
+
+
 class Chat(BaseModel):
     """An uploaded conversation."""
 
@@ -32,6 +45,12 @@ class Chat(BaseModel):
         update_time="2026-03-01T09:30:00Z",
         delete_time=None,
         purge_time=None,
+        import_report={
+            "date_order": "DAY_FIRST",
+            "date_order_guessed": False,
+            "skipped_count": 0,
+            "skipped": [],
+        },
     )
 
     chat_id: str
@@ -43,13 +62,77 @@ class Chat(BaseModel):
     message_count: int = Field(description="system lines included")
     participants: list[Participant] = Field(description="most messages first; at most 1,000")
     participant_count: int
-    first_message_local_time: str = Field(description="YYYY-MM-DDTHH:MM:SS as in the file")
-    last_message_local_time: str = Field(description="YYYY-MM-DDTHH:MM:SS as in the file")
-    time_zone: str = Field(description="IANA name; empty when nobody said")
+    first_message_local_time: str = Field(description="YYYY-MM-DDTHH:MM:SS")
+    last_message_local_time: str = Field(description="YYYY-MM-DDTHH:MM:SS")
+    time_zone: str = Field(description="IANA name; empty when neither the upload nor the file said")
     create_time: Time | None
     update_time: Time | None
     delete_time: Time | None = Field(description="null while it is live")
     purge_time: Time | None = Field(description="until when it can be undeleted; null while it is live")
+    import_report: ImportReport
+
+
+class ChatStats(BaseModel):
+    """Counts over a whole chat, for everybody who has its id."""
+
+    model_config = example(
+        chat_id=CHAT_ID,
+        message_count=2204,
+        authored_count=2202,
+        participant_count=2,
+        kind_counts={"TEXT": 2002, "IMAGE": 150, "AUDIO": 50, "SYSTEM": 2},
+        edited_count=12,
+        character_count=81_230,
+        first_day="2025-01-01",
+        last_day="2025-12-31",
+        active_day_count=301,
+        longest_streak_day_count=77,
+        longest_silence_day_count=9,
+        weekday_counts=[300, 310, 290, 305, 340, 350, 307],
+        hour_counts=[
+            93,
+            41,
+            12,
+            3,
+            0,
+            0,
+            9,
+            40,
+            88,
+            95,
+            90,
+            85,
+            110,
+            120,
+            99,
+            92,
+            98,
+            104,
+            130,
+            160,
+            190,
+            210,
+            193,
+            140,
+        ],
+    )
+
+    chat_id: str
+    message_count: int = Field(description="system lines included")
+    authored_count: int = Field(description="messages that a person sent")
+    participant_count: int
+    kind_counts: dict[str, int] = Field(description="messages of each kind that occurs, most first")
+    edited_count: int
+    character_count: int = Field(description="of all authored texts")
+    first_day: str = Field(description="YYYY-MM-DD")
+    last_day: str = Field(description="YYYY-MM-DD")
+    active_day_count: int = Field(description="days with an authored message")
+    longest_streak_day_count: int = Field(description="most days in a row with one")
+    longest_silence_day_count: int = Field(
+        description="most days in a row without one, between two that have"
+    )
+    weekday_counts: list[int] = Field(description="authored messages, 7 numbers from Monday")
+    hour_counts: list[int] = Field(description="authored messages, 24 numbers from midnight")
 
 
 class Chats(BaseModel):

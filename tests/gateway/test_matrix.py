@@ -61,6 +61,13 @@ ROWS = [
     Row("GET", "/api/insights/chats/{chat_id}", id_field="chat_id", unknown="CHAT_NOT_FOUND"),
     Row("POST", "/api/chats/upload", 201, given=_FILE),
     Row("GET", "/api/chats", paged=True),
+    Row(
+        "GET",
+        "/api/chats/public/{chat_id}/stats",
+        secured=False,
+        id_field="chat_id",
+        unknown="CHAT_NOT_FOUND",
+    ),
     Row("GET", "/api/chats/{chat_id}", id_field="chat_id", unknown="CHAT_NOT_FOUND"),
     Row("GET", "/api/chats/{chat_id}/messages", id_field="chat_id", unknown="CHAT_NOT_FOUND", paged=True),
     Row("DELETE", "/api/chats/{chat_id}", 204, id_field="chat_id", unknown="CHAT_NOT_FOUND"),
