@@ -300,8 +300,10 @@ def chat(value: chat_pb2.Chat) -> models.Chat:
 
 def _import_report(value: chat_pb2.ImportReport) -> models.ImportReport:
     order = _name(chat_pb2.DateOrder, "DATE_ORDER_", value.date_order) if value.date_order else None
+    evidence = _name(chat_pb2.DateEvidence, "DATE_EVIDENCE_", value.date_evidence)
     return models.ImportReport(
         date_order=order,
+        date_evidence=evidence if value.date_evidence else None,
         date_order_guessed=value.date_order_guessed,
         skipped_count=value.skipped_count,
         skipped=list(value.skipped),

@@ -68,7 +68,7 @@ class Chat(SoftDeleteMixin, Base):
     #: IANA name; empty when neither the uploader nor the file said.
     time_zone: Mapped[str] = mapped_column(String(64), default="")
     request_id: Mapped[uuid.UUID]
-    #: {"date_order", "date_order_guessed", "skipped_count", "skipped"}, as chat.v1.ImportReport has them.
+    #: The fields of chat.v1.ImportReport that imports.report makes.
     import_report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     #: The fields of chat.v1.ChatStats that imports.stats makes.
     stats: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")

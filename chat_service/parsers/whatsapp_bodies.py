@@ -143,17 +143,25 @@ _KIND_OF_EXTENSION = {
 }
 
 
+# What is in every text that may hold more than words, unless it is a phrase as a whole.
+_SIGNS = (MARK, "<", "(", ":\n", "//maps.g", "//foursquare")
+
+
+def needing_reading(bodies: list[str], text: str) -> Iterable[int]:
+    """Which bodies of a text may hold more than words, by their numbers.
+
+    Cheap, as it is asked of every message: a sign that the whole text lacks is looked for in no body.
+    """
+    found = [number for number, body in enumerate(bodies) if body in WHOLE_BODIES]
+    for sign in _SIGNS:
+        if sign in text:
+            found += [number for number, body in enumerate(bodies) if sign in body]
+    return sorted(set(found))
+
+
 def needs_reading(body: str) -> bool:
-    """Whether a text may hold more than words. Cheap, as it is asked of every message."""
-    return (
-        body in WHOLE_BODIES
-        or MARK in body
-        or "<" in body
-        or "(" in body
-        or ":\n" in body
-        or "//maps.g" in body
-        or "//foursquare" in body
-    )
+    """The same of one text."""
+    return bool(needing_reading([body], body))
 
 
 def read_authored(body: str, author: str, names: Container[str] = ()) -> Reading:

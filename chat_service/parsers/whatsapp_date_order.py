@@ -71,7 +71,7 @@ class DateVotes:
         """How the dates are read, and why; raises UnreadableExport when they contradict the caller."""
         shape = self._shape
         if shape.spelled:
-            return Family(shape), DateEvidence.SPELLED_MONTH
+            return Family(shape, DateOrder.UNSPECIFIED), DateEvidence.SPELLED_MONTH
         if shape.year_first or (given is DateOrder.UNSPECIFIED and self._is_short_year_first()):
             return Family(shape, DateOrder.UNSPECIFIED, year_first=True), DateEvidence.YEAR_FIRST
         if given is DateOrder.UNSPECIFIED:

@@ -209,7 +209,7 @@ class _Surveyor:
         """What the file is; raises UnreadableExport when its dates contradict the caller."""
         family, evidence = self._votes.family(self._options.date_order)
         if self._years is not None:
-            family = Family(self._shape, first_year=self._years.first_year)
+            family = replace(family, first_year=self._years.first_year)
         further = (others.family_beside(family) for others in self._others.values())
         return Survey((family, *filter(None, further)), evidence, self._broken)
 

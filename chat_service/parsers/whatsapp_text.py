@@ -23,7 +23,7 @@ from chat_service.parsers.model import (
 from chat_service.parsers.text_blocks import TextBlock, decode_head, text_blocks
 from chat_service.parsers.whatsapp_authors import Authors
 from chat_service.parsers.whatsapp_bodies import (
-    needs_reading,
+    needing_reading,
     read_authored,
     read_unauthored,
     without_edit_mark,
@@ -123,9 +123,9 @@ class _Builder:
         names = [names_of[author] for author in pieces.authors]
         moments = self._moments.read(pieces.days, pieces.clocks)
         messages = list(map(ParsedMessage, names, moments, pieces.bodies))
-        for index, body in enumerate(pieces.bodies):
-            if needs_reading(body) and names[index] is not None:
-                self._read_closely(messages[index], pieces.authors[index] or "")
+        for number in needing_reading(pieces.bodies, text):
+            if names[number] is not None:
+                self._read_closely(messages[number], pieces.authors[number] or "")
         if None in names:
             _read_notices(messages, pieces.authors)
         return messages

@@ -20,11 +20,14 @@ class ImportReport(BaseModel):
     date_order: str | None = Field(
         description="DAY_FIRST or MONTH_FIRST; null where the format leaves no choice"
     )
+    date_evidence: str | None = Field(
+        description="why: GIVEN, YEAR_FIRST, LARGE_NUMBER, ORDER, CHANGES, DEFAULT, FORMAT or SPELLED_MONTH"
+    )
     date_order_guessed: bool = Field(
         description="the file did not tell: ask, and upload again with a date_order"
     )
-    skipped_count: int = Field(description="lines or entries that are in no message")
-    skipped: list[str] = Field(description="the first of them, at most 5")
+    skipped_count: int = Field(description="lines or entries that were not understood")
+    skipped: list[str] = Field(description="the first of them, at most 5, and where they are")
 
 
 class Chat(BaseModel):
@@ -49,6 +52,7 @@ class Chat(BaseModel):
         purge_time=None,
         import_report={
             "date_order": "DAY_FIRST",
+            "date_evidence": "LARGE_NUMBER",
             "date_order_guessed": False,
             "skipped_count": 0,
             "skipped": [],

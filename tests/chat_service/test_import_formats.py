@@ -80,7 +80,7 @@ def test_a_file_with_two_readings_of_its_dates_says_that_it_was_guessed(
 def test_lines_before_the_first_message_are_reported(client: ChatClient, user_id: str) -> None:
     report = client.import_file(b"My holiday\n\nin full\n" + export(1), user_id=user_id).import_report
 
-    assert (report.skipped_count, list(report.skipped)) == (2, ["My holiday", "in full"])
+    assert (report.skipped_count, list(report.skipped)) == (2, ["line 1: My holiday", "line 3: in full"])
 
 
 def test_the_chats_to_choose_from_are_in_the_error(client: ChatClient, user_id: str) -> None:

@@ -42,6 +42,25 @@ def test_an_export_becomes_a_chat(
     assert len(page["messages"]) == count
 
 
+def test_how_a_whatsapp_export_was_read_is_told(user: Api) -> None:
+    user.store()
+    content = (EXPORTS / "whatsapp" / "34-lines-not-understood.txt").read_bytes()
+
+    chat = good(upload(user, "WhatsApp Chat with Ben.txt", content), 201)
+
+    assert chat["import_report"] == {
+        "date_order": "DAY_FIRST",
+        "date_evidence": "LARGE_NUMBER",
+        "date_order_guessed": False,
+        "skipped_count": 3,
+        "skipped": [
+            "line 1: exported by somebody",
+            "line 4: 31/02/2022, 10:00 - Anna: in no calendar",
+            "line 5: 26/03/2022, 25:61 - Ben: on no clock",
+        ],
+    }
+
+
 def test_what_was_not_understood_is_told(user: Api) -> None:
     user.store()
 
@@ -49,6 +68,7 @@ def test_what_was_not_understood_is_told(user: Api) -> None:
 
     assert chat["import_report"] == {
         "date_order": None,
+        "date_evidence": "FORMAT",
         "date_order_guessed": False,
         "skipped_count": 3,
         "skipped": [

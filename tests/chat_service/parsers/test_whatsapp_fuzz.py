@@ -83,7 +83,7 @@ def account_for(content: bytes, step_bytes: int) -> None:
     export = open_export(Stepped(content, step_bytes), ParseOptions(), ChatFormat.WHATSAPP_TEXT)
     messages = list(export)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(whatsapp_text, "needs_reading", lambda _: False)
+        patch.setattr(whatsapp_text, "needing_reading", lambda bodies, text: ())
         raw = list(export)
 
     # Each message begins in a line of its own, and its body has the lines up to the next.
