@@ -42,14 +42,14 @@ def parse(text: str) -> dict[str, Any]:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(schema, dict):
         raise ValueError("must be a JSON object")
-    for place, part in _parts(schema, "$", 0):
-        _check_part(place, part)
-    _check_root(schema)
     whole = {**schema, "$defs": {"quote": dict(_QUOTE)}}
     try:
         Draft202012Validator.check_schema(whole)
     except SchemaError as error:
         raise ValueError(f"is no JSON schema: {error.json_path}: {error.message}") from None
+    for place, part in _parts(schema, "$", 0):
+        _check_part(place, part)
+    _check_root(schema)
     return whole
 
 
@@ -71,12 +71,11 @@ def _parts(schema: Mapping[str, Any], place: str, depth: int) -> Iterator[tuple[
         raise ValueError(f"{place}: is nested deeper than {_MAX_DEPTH}")
     yield place, schema
     properties = schema.get("properties", {})
-    if not isinstance(properties, dict):
-        raise ValueError(f"{place}.properties: must be an object")
     inner = [(f"{place}.{name}", part) for name, part in properties.items()]
     if "items" in schema:
         inner.append((f"{place}[]", schema["items"]))
     for name, part in inner:
+        # A schema may also be true or false: anything, or nothing.
         if not isinstance(part, dict):
             raise ValueError(f"{name}: must be an object")
         yield from _parts(part, name, depth + 1)

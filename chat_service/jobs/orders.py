@@ -50,7 +50,10 @@ async def place(session: AsyncSession, order: Order, policy: JobPolicy) -> tuple
     job = await repository.insert_unless_there(session, values, policy.reserve_retry)
     if job is None:
         return await _lost(session, order), False
-    await _request_missing(session, job, order, weights)
+    missing = await _missing(session, job, order, list(weights))
+    if len(missing) < len(weights):
+        part = _part(values, {name: weights[name] for name in missing})
+        job = await _order_part(session, job, {**values, **part}, policy)
     return job, True
 
 
@@ -78,28 +81,51 @@ async def _lost(session: AsyncSession, order: Order) -> Job:
     return job
 
 
-async def _request_missing(session: AsyncSession, job: Job, order: Order, weights: Mapping[str, int]) -> None:
-    """Leave out what the chat has already; raises `NothingToUnlock`, which takes the job back.
-
-    Where what succeeded is charged, what is left out is not part of the price either.
+async def _missing(session: AsyncSession, job: Job, order: Order, types: Sequence[str]) -> list[str]:
+    """Answer what the chat does not have yet; raises `NothingToUnlock`, which takes the job back.
 
     Read after the insert: a job of the same category that ends right now either still blocks the insert,
     or its insights are seen here as unlocked. Read before, they could be bought twice. The same is why
     what is being made is read before what is there: a job that ends in between is seen in both.
     """
     ordered = await repository.types_being_made(session, job)
-    there = await unlocked_types(session, order.chat_id, list(weights))
-    missing = [name for name in weights if name not in there]
+    there = await unlocked_types(session, order.chat_id, types)
+    missing = [name for name in types if name not in there]
     if not missing:
         raise NothingToUnlock(order.chat_id, order.category_id, "UNLOCKED")
     if ordered.issuperset(missing):
         raise NothingToUnlock(order.chat_id, order.category_id, "ORDERED")
-    if len(missing) < len(weights):
-        job.params = _params(order.category_id, missing)
-        job.requested_count = len(missing)
-        job.weights = {name: weights[name] for name in missing}
-        if job.charge_mode is ChargeMode.WHAT_SUCCEEDED:
-            job.price = share(job.price, sum(job.weights.values()), sum(weights.values()))
+    return missing
+
+
+def _part(values: Mapping[str, Any], wanted: Mapping[str, int]) -> dict[str, Any]:
+    """Answer the columns of an order of some of a category's types only.
+
+    Where what succeeded is charged, what is left out is not part of the price either.
+    """
+    price = values["price"]
+    if values["charge_mode"] is ChargeMode.WHAT_SUCCEEDED:
+        price = share(price, sum(wanted.values()), sum(values["weights"].values()))
+    return {
+        "params": _params(values["category_id"], list(wanted)),
+        "requested_count": len(wanted),
+        "weights": dict(wanted),
+        "price": price,
+    }
+
+
+async def _order_part(session: AsyncSession, job: Job, values: Mapping[str, Any], policy: JobPolicy) -> Job:
+    """Put a smaller order in the place of a job that nobody has seen yet.
+
+    What a job was ordered as never changes, its price least of all, and the database holds to that: so the
+    row is not changed but made anew, in the transaction that made it. Whoever waits for its unique keys waits
+    for the commit, and finds the new one.
+    """
+    await session.delete(job)
+    await session.flush()
+    placed = await repository.insert_unless_there(session, values, policy.reserve_retry)
+    assert placed is not None, "nobody else can have these keys before the commit"
+    return placed
 
 
 def _params(category_id: str, types: Sequence[str]) -> dict[str, Any]:

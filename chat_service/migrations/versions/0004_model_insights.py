@@ -25,6 +25,23 @@ _NEW_CHECKS = {
 }
 
 
+_GUARD = """
+CREATE FUNCTION guard_job_charge() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what job % is charged never changes', OLD.job_id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_jobs_charge_is_fixed';
+END $$
+"""
+_GUARD_TRIGGER = """
+CREATE TRIGGER guard_job_charge BEFORE UPDATE ON jobs FOR EACH ROW
+WHEN (
+    OLD.charge_mode IS DISTINCT FROM NEW.charge_mode
+    OR (OLD.charge_amount IS NOT NULL AND OLD.charge_amount IS DISTINCT FROM NEW.charge_amount)
+)
+EXECUTE FUNCTION guard_job_charge()
+"""
+
+
 def upgrade() -> None:
     """Add the columns; what is there is sold and charged as before."""
     _categories()
@@ -39,6 +56,8 @@ def downgrade() -> None:
     """Drop them."""
     for name in ("model", "cost_micro_usd", "output_tokens", "input_tokens"):
         op.drop_column("job_steps", name)
+    op.execute("DROP TRIGGER guard_job_charge ON jobs")
+    op.execute("DROP FUNCTION guard_job_charge()")
     for name in _NEW_CHECKS:
         op.drop_constraint(op.f(f"ck_jobs_{name}"), "jobs")
     for name in (
@@ -107,3 +126,5 @@ def _jobs() -> None:
         op.add_column("jobs", column)
     for name, condition in _NEW_CHECKS.items():
         op.create_check_constraint(op.f(f"ck_jobs_{name}"), "jobs", condition)
+    op.execute(_GUARD)
+    op.execute(_GUARD_TRIGGER)
