@@ -51,13 +51,13 @@ def measure(rounds: int) -> tuple[list[Row], list[str]]:
         chat = running.start("chat_service", "chat_service", "serve")
         target = f"127.0.0.1:{running.env['HOLDFAST_CHAT_PORT']}"
         with grpc.insecure_channel(target) as channel:
-            service = _Chats(channel)
+            chats = _Chats(channel)
             small = {
-                name: service.upload((_EXAMPLES / f"{name}.txt").read_bytes())
+                name: chats.upload((_EXAMPLES / f"{name}.txt").read_bytes())
                 for name in sorted({question.chat for question in questions})
             }
-            large, index_s = service.upload_and_index(_large())
-            rows = _quality(running, service, small, questions)
+            large, index_s = chats.upload_and_index(_large())
+            rows = _quality(running, chats, small, questions)
             rows += _speed(running, large, questions, rounds)
         rate = Series("index", "messages/s", [_MESSAGES / index_s])
         rows.append(Row(f"make the index of {_MESSAGES:,} messages", rate))

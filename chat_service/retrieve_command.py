@@ -1,8 +1,8 @@
 """``python -m chat_service retrieve USER CHAT``: what is found for each question, and how long that takes.
 
-Reads one question a line and prints one JSON object a line: the question, the passages as lists of messages, and
-the milliseconds. It asks no model and stores nothing; the chat's index must be there. With `--by` one ranking
-counts alone, to see what each is worth.
+Reads one question a line and prints one JSON object a line: the question, the passages as lists of messages,
+and the milliseconds. It asks no model and stores nothing; the chat's index must be there. With `--by` one
+ranking counts alone, to see what each is worth.
 """
 
 import json

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 
 from chat_service.search.embedding import (
     MAX_DIMENSION,
@@ -29,7 +30,12 @@ def fit(one: bytes, other: bytes) -> float:
     return sum(a * b for a, b in zip(numbers[0], numbers[1], strict=True))
 
 
-async def test_the_model_that_comes_along_knows_meaning_across_languages_and_ends_when_idle() -> None:
+def test_the_model_that_comes_along_knows_meaning_across_languages_and_ends_when_idle() -> None:
+    # On the loop that the service runs on, which starts processes in its own way.
+    uvloop.run(_ask_the_model())
+
+
+async def _ask_the_model() -> None:
     embedder = LocalEmbedder(settings(embedding_idle_s=0.3))
     try:
         sought, other = await embedder.embed(["the boiler is dead", "happy birthday, my dear"], "passage")
