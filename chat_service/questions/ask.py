@@ -274,17 +274,22 @@ async def passages_of(session: AsyncSession, turn: ConversationTurn) -> list[Fou
 def _with_understood(question: Question, chat: Chat) -> Filters:
     """Answer the limits that the request names, and for the others what its text says."""
     given = question.filters
-    understood = filters_of(
-        question.text,
+    understood = limits_of(question.text, chat)
+    authors = given.authors or understood.authors
+    if given.from_local_time is not None or given.to_local_time is not None:
+        return Filters(authors, given.from_local_time, given.to_local_time)
+    return replace(understood, authors=authors)
+
+
+def limits_of(text: str, chat: Chat) -> Filters:
+    """Answer what the text of a question limits the search in a chat to."""
+    return filters_of(
+        text,
         [name for name, _ in chat.participants],
         chat.first_message_local_time,
         chat.last_message_local_time,
         _local_now(chat.time_zone),
     )
-    authors = given.authors or understood.authors
-    if given.from_local_time is not None or given.to_local_time is not None:
-        return Filters(authors, given.from_local_time, given.to_local_time)
-    return replace(understood, authors=authors)
 
 
 def _local_now(time_zone: str) -> datetime:

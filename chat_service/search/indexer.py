@@ -78,13 +78,20 @@ class Indexer:
             while claim.next_position <= claim.message_count:
                 claim = await self._add_piece(claim)
         except EmbeddingUnavailable as error:
-            await self._give_up(claim, error)
+            await self._give_up(claim, error.message)
         except asyncio.CancelledError:
             # The service goes down: another copy need not wait for the lease.
             await asyncio.shield(
                 execute_with_lock_retry(self._sessions, partial(repository.hand_back, claim=claim))
             )
             raise
+        except (LeaseLost, ServiceError):
+            # Somebody else makes it, or the database is away: what is there is gone on with.
+            raise
+        except Exception:
+            # One chat that cannot be indexed must neither stop the others nor be tried for ever.
+            log.exception("index_crashed", chat_id=str(claim.chat_id))
+            await self._give_up(claim, "internal error")
         else:
             log.info("index_made", chat_id=str(claim.chat_id), chunks=claim.chunk_count)
 
@@ -116,14 +123,14 @@ class Indexer:
         )
         return await repository.advance(session, index, added, claim.message_count, self._lease)
 
-    async def _give_up(self, claim: Claim, error: EmbeddingUnavailable) -> None:
+    async def _give_up(self, claim: Claim, problem: str) -> None:
         settings = self._settings
         note = partial(
             repository.give_up,
             claim=claim,
-            problem=error.message,
+            problem=problem,
             pause=timedelta(seconds=settings.index_retry_s),
             max_tries=settings.index_max_tries,
         )
         state = await execute_with_lock_retry(self._sessions, note)
-        log.warning("index_try_failed", chat_id=str(claim.chat_id), problem=error.message, state=state)
+        log.warning("index_try_failed", chat_id=str(claim.chat_id), problem=problem, state=state)

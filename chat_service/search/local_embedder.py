@@ -86,7 +86,7 @@ class LocalEmbedder:
                 stdout=PIPE,
                 env=_environment(self._threads),
                 # Ctrl-C in a terminal is for the service, which ends this process when it is done.
-                process_group=0,
+                start_new_session=True,
             )
         return self._process
 

@@ -117,9 +117,9 @@ class IndexService:
             await asyncio.sleep(_POLL_S)
 
     async def search(self, wanted: Search, *, by_meaning: bool = True) -> list[FoundPassage]:
-        """Answer the best passages, best first. Raises `EmbeddingUnavailable`.
+        """Answer the best passages, best first; without `by_meaning` words alone count.
 
-        Without `by_meaning` words alone count: only to measure what the rest is worth.
+        Raises `EmbeddingUnavailable`.
         """
         if by_meaning:
             vectors = await self._embedder.embed([wanted.question[:MAX_CHARS]], "question")

@@ -51,9 +51,7 @@ _LEADS = (
     "in|on|during|since|until|before|after|of|last|this|en|durante|desde|hasta|antes|despues|im|seit|bis|vor|nach|"
     "letzten|letztes|letzter|vergangenen|de|d|em|al|a|au|du|le|el|l|no|nel|pasado|passado"
 )
-_LAST_BEFORE = (
-    "last|past|previous|letzten|letztem|letztes|letzter|letzte|vergangenen|vergangene|ultimo|ultima|scorso|scorsa"
-)
+_LAST_BEFORE = "last|past|previous|letzte[nmrs]?|vergangenen?|ultim[oa]|scors[oa]"
 _LAST_AFTER = "pasado|pasada|dernier|derniere|passado|passada|scorso|scorsa"
 _THIS = "this|diesen|dieses|dieser|diese|este|esta|cet|cette|ce|quest[oa]|deste|nesta|neste"
 _AGO_BEFORE = "vor|hace|il y a|ha"

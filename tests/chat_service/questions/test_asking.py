@@ -75,9 +75,7 @@ def test_so_many_passages_come_as_were_asked_for(asker: Asker) -> None:
         ("request_id", ""),
     ],
 )
-def test_a_malformed_question_is_refused_and_names_the_field(
-    asker: Asker, field: str, value: object
-) -> None:
+def test_a_malformed_question_is_refused_and_names_the_field(asker: Asker, field: str, value: object) -> None:
     with refused("INVALID_FIELD", field=field):
         asker.parts(asker.request(**{"question": "what?", field: value}))  # type: ignore[arg-type]
 
@@ -95,9 +93,7 @@ def test_another_users_chat_and_a_deleted_one_are_not_found(asker: Asker) -> Non
         asker.index()
 
 
-def test_the_model_answers_from_passages_that_cannot_give_it_orders(
-    payer: Asker, model: FakeOpenAI
-) -> None:
+def test_the_model_answers_from_passages_that_cannot_give_it_orders(payer: Asker, model: FakeOpenAI) -> None:
     asked = payer.ask("Is the lighthouse open?")
     # then its tokens come as it writes them, and what they took
     assert asked.answer == "The passages say what they say [1]."

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat_service.search.chunks import MAX_CHARS, MAX_MESSAGES, Line, cut
+from chat_service.search.chunks import MAX_CHARS, MAX_MESSAGES, Chunk, Line, cut
 from chat_service.search.pieces import MESSAGES, piece_of
 
 START = datetime(2024, 6, 1, 12, 0)  # noqa: DTZ001  # local
@@ -73,7 +73,8 @@ def test_every_message_is_in_a_chunk_and_no_text_is_longer_than_a_chunk(
 def test_pieces_make_the_same_chunks_as_the_whole_chat(bodies: list[str], size: int) -> None:
     # given pieces of a few messages, each of which begins where the last one said
     chat = lines(bodies)
-    made, position = [], 1
+    made: list[Chunk] = []
+    position = 1
     while position <= len(chat):
         piece = piece_of(chat[position - 1 : position - 1 + size], len(chat))
         assert piece.next_position > position
