@@ -32,6 +32,7 @@ class Jobs:
     background: Sequence[Callable[[], Awaitable[None]]]
     #: Ends the jobs that `cancel.cancel_of_chat` answered; to be called after the commit. Never fails.
     settle: Callable[[Sequence[uuid.UUID]], Awaitable[None]]
+    reader: JobService
     #: Ends the jobs of an erased user.
     ender: JobEnder
 
@@ -42,7 +43,8 @@ def build(core: Core) -> Jobs:
     finishes = FinishService(context)
     cancels = CancelService(context, finishes)
     unlocks = UnlockService(context, cancels)
-    services = InsightServices(context, unlocks, cancels, JobService(context), InsightReader(core.sessions))
+    reader = JobService(context)
+    services = InsightServices(context, unlocks, cancels, reader, InsightReader(core.sessions))
     runner = JobRunnerServicer(RunnerService(context), finishes, context.policy)
     settings = core.settings
     dispatcher = Dispatcher(context, JobQueue(settings.redis_url, settings.job_queue_timeout_s))
@@ -54,6 +56,7 @@ def build(core: Core) -> Jobs:
             partial(context.changes.poll, core.sessions, settings.job_watch_poll_s),
         ),
         settle=cancels.settle,
+        reader=reader,
         ender=JobEnder(context, cancels),
     )
 
