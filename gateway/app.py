@@ -11,7 +11,7 @@ from gateway.auth import TokenVerifier
 from gateway.limits import Limits
 from gateway.openapi import operation_id
 from gateway.request_ids import RequestIds
-from gateway.routes import categories, chats, credits, health, insights, users
+from gateway.routes import admin, categories, chats, credits, health, insights, users
 from gateway.security_headers import SecurityHeaders
 from gateway.services import connected
 from gateway.settings import GatewaySettings
@@ -48,7 +48,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.verifier = TokenVerifier(settings)
-    for part in (users, categories, credits, insights, chats, health):
+    for part in (users, categories, credits, insights, chats, admin, health):
         app.include_router(part.router)
     errors.install(app)
     _add_layers(app, settings)

@@ -14,6 +14,7 @@ _MEANINGS = {
     400: "A value is out of range; `details.field` names it",
     401: "No token, or one that is not valid",
     402: "Too few coins: `details` has `required` and `available`",
+    403: "The token does not have the scope that is needed; `details.scope` names it",
     404: "It does not exist, or belongs to another user",
     408: "The body stopped coming",
     409: "The state of things forbids it, or the idempotency key was used for another request",
