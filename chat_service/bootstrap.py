@@ -9,7 +9,6 @@ import grpc.aio
 
 from chat_service.belongings import IndexAndConversations, JobsAndInsights, Together
 from chat_service.catalogue.load import load_catalogue
-from chat_service.chats.belongings import Belongings
 from chat_service.chats.purge import Purge
 from chat_service.chats.service import ChatService
 from chat_service.chats.servicer import ChatServicer
@@ -17,8 +16,12 @@ from chat_service.core import Core, Servicer
 from chat_service.erasure.runner import ErasureRunner
 from chat_service.erasure.service import ErasureService
 from chat_service.errors import FROM_CREDIT
+from chat_service.export.sections import insights_of, jobs_of, messages_of
+from chat_service.export.service import ExportService
 from chat_service.imports.service import ImportService
 from chat_service.imports.servicer import ImportServicer
+from chat_service.insights.service import InsightReader
+from chat_service.jobs.bootstrap import Jobs
 from chat_service.jobs.bootstrap import build as build_jobs
 from chat_service.ops import OpsServicer
 from chat_service.questions.bootstrap import Questions
@@ -63,9 +66,10 @@ def build(settings: ChatSettings) -> App:
     belongings = Together(JobsAndInsights(jobs.settle), IndexAndConversations())
     purge = Purge(core.sessions, belongings, settings.chat_purge_interval_s)
     erasures = ErasureRunner(core, belongings, jobs.ender, purge)
+    chats = ChatService(core.sessions, belongings, core.settings.retention)
     servicers = [
-        _users(core, ErasureService(core, belongings, erasures)),
-        _chats(core, belongings, questions),
+        _users(core, ErasureService(core, belongings, erasures), _exports(core, chats, jobs)),
+        _chats(core, chats, questions),
         *jobs.servicers,
         _ops(core),
     ]
@@ -103,13 +107,17 @@ def _core(settings: ChatSettings, channel: grpc.aio.Channel) -> Core:
     )
 
 
-def _users(core: Core, erasures: ErasureService) -> Servicer:
-    servicer = UserServicer(UserService(core), erasures)
+def _exports(core: Core, chats: ChatService, jobs: Jobs) -> ExportService:
+    of_chat = (messages_of(chats), insights_of(InsightReader(core.sessions)))
+    return ExportService(core.sessions, chats, of_chat, (jobs_of(jobs.reader),))
+
+
+def _users(core: Core, erasures: ErasureService, exports: ExportService) -> Servicer:
+    servicer = UserServicer(UserService(core), erasures, exports)
     return Servicer("chat.v1.UserService", partial(chat_pb2_grpc.add_UserServiceServicer_to_server, servicer))
 
 
-def _chats(core: Core, belongings: Belongings, questions: Questions) -> Servicer:
-    service = ChatService(core.sessions, belongings, core.settings.retention)
+def _chats(core: Core, service: ChatService, questions: Questions) -> Servicer:
     imports = ImportServicer(core, ImportService(core))
     servicer = ChatServicer(service, imports, questions.servicer, core.pages)
     return Servicer("chat.v1.ChatService", partial(chat_pb2_grpc.add_ChatServiceServicer_to_server, servicer))

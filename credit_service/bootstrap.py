@@ -110,7 +110,7 @@ def _register(
     turns = Turns()
     credit = CreditServicer(
         ledger,
-        Erasure(engine, ledger, _published(settings, engine)),
+        Erasure(engine, ledger, _published(settings, engine), settings.rpc_max_deadline_s),
         Repository(sessions, turns),
         History(sessions, turns),
         Verification(sessions),

@@ -27,7 +27,7 @@ from servicekit.logs import business_event
 
 _PREFIX = "erased-"
 _TRIES = 3
-_STATEMENT_TIMEOUT = "SET LOCAL statement_timeout = '25s'"
+_STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', $1, true)"
 
 # An id that we made and a label of ours say nothing about a person; anything else might.
 _REFERENCE = {
@@ -81,8 +81,17 @@ _FORGET = [f"DELETE FROM {table} WHERE user_id = ANY ($1::text[])" for table in 
 class Erasure:
     """Erases accounts. Every step may be repeated, by any number of copies at once."""
 
-    def __init__(self, engine: AsyncEngine, ledger: LedgerService, published: PublishedEvents | None) -> None:
-        """Take the database, what closes accounts, and the stream of published events, if there is one."""
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        ledger: LedgerService,
+        published: PublishedEvents | None,
+        timeout_s: float,
+    ) -> None:
+        """Take the database, what closes accounts, the stream of published events, if there is one, and how
+        long the statement may run that renames an account, however long its history is.
+        """
+        self._timeout_ms = int(timeout_s * 1_000)
         self._engine = engine
         self._ledger = ledger
         self._published = published
@@ -114,6 +123,7 @@ class Erasure:
 
     async def _renamed(self, user_id: str, pseudonym: str) -> Account | None:
         async def work(connection: "asyncpg.Connection[Any]") -> tuple[Account | None, bool]:
+            await connection.execute(_STATEMENT_TIMEOUT, str(self._timeout_ms))
             return await rename_rows(connection, user_id, pseudonym)
 
         account, renamed = await in_driver_transaction_with_lock_retry(self._engine, work)
@@ -131,7 +141,6 @@ async def rename_rows(
     and not a new account that the user may have by then. The archive moves rows without the account's lock,
     so what is archived is looked for again in later statements, which see what the first one waited for.
     """
-    await connection.execute(_STATEMENT_TIMEOUT)
     await connection.execute(_LOCK, [user_id, pseudonym])
     if (erased := await connection.fetchrow(_READ, pseudonym)) is not None:
         return account_from(tuple(erased)), False

@@ -98,6 +98,15 @@ def user(stored: chat_pb2.StoreUserResponse) -> models.User:
     )
 
 
+def erasure(value: chat_pb2.DeleteUserResponse) -> models.Erasure:
+    """Answer what a deletion began."""
+    return models.Erasure(
+        erasure_id=value.erasure_id,
+        delete_time=_time(value, "delete_time"),
+        purge_time=_time(value, "purge_time"),
+    )
+
+
 def category(value: insight_pb2.Category) -> models.Category:
     """Answer a category."""
     return models.Category(
@@ -133,6 +142,19 @@ def balance(value: credit_pb2.Account) -> models.Balance:
         reserved=value.reserved,
         available=value.available,
         update_time=_time(value, "update_time"),
+    )
+
+
+def account(value: credit_pb2.Account) -> models.Account:
+    """Answer an account with all of its times."""
+    return models.Account(
+        user_id=value.user_id,
+        balance=value.balance,
+        reserved=value.reserved,
+        available=value.available,
+        create_time=_time(value, "create_time"),
+        update_time=_time(value, "update_time"),
+        close_time=_time(value, "close_time"),
     )
 
 

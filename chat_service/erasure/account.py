@@ -15,7 +15,9 @@ async def erase_account(core: Core, user_id: str, erasure_id: uuid.UUID) -> int 
     """
     request = credit_pb2.EraseAccountRequest(user_id=user_id, request_id=str(erasure_id))
     try:
-        answer = await core.caller.call(core.credit.EraseAccount, request)
+        answer = await core.caller.call(
+            core.credit.EraseAccount, request, timeout_s=core.settings.rpc_max_deadline_s
+        )
     except AccountNotFound:
         return None
     return answer.account.balance
@@ -27,4 +29,4 @@ async def forget_events(core: Core, erasure_id: uuid.UUID) -> None:
     request = credit_pb2.EraseAccountRequest(
         user_id=f"erased-{erasure_id}", request_id=str(erasure_id), forget_events=True
     )
-    await core.caller.call(core.credit.EraseAccount, request)
+    await core.caller.call(core.credit.EraseAccount, request, timeout_s=core.settings.rpc_max_deadline_s)

@@ -1,5 +1,6 @@
 """Deleting a user."""
 
+import asyncio
 import uuid
 from functools import partial
 
@@ -8,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.chats.belongings import Belongings
 from chat_service.core import Core
 from chat_service.erasure import bonus_memory
-from chat_service.erasure.hiding import Hidden, hide
+from chat_service.erasure.hiding import HEAD_START, Hidden, hide
 from chat_service.erasure.models import Erasure
 from chat_service.erasure.runner import ErasureRunner
-from servicekit.logs import business_event
+from servicekit.logs import business_event, get_logger
 from servicekit.retry import execute_with_lock_retry
+
+log = get_logger(__name__)
 
 
 class ErasureService:
@@ -40,9 +43,17 @@ class ErasureService:
                 chats=hidden.chat_count,
                 jobs=hidden.job_count,
             )
-            await self._runner.drive(hidden.erasure.erasure_id)
-            await self._belongings.settle(hidden.job_ids)
+            await self._go_on(hidden)
         return hidden.erasure
+
+    async def _go_on(self, hidden: Hidden) -> None:
+        """Do what can be done at once; what takes longer is done in the background, from where it stands."""
+        try:
+            async with asyncio.timeout(HEAD_START.total_seconds()):
+                await self._runner.drive(hidden.erasure.erasure_id)
+                await self._belongings.settle(hidden.job_ids)
+        except TimeoutError:
+            log.info("erasure_goes_on_in_background", erasure_id=str(hidden.erasure.erasure_id))
 
     async def _begin(self, session: AsyncSession, user_id: str, request_id: uuid.UUID) -> Hidden:
         settings = self._core.settings

@@ -35,6 +35,7 @@ class Jobs:
     settle: Callable[[Sequence[uuid.UUID]], Awaitable[None]]
     #: Ends the streams that follow jobs, when the server begins to drain.
     stop_watching: Callable[[], None]
+    reader: JobService
     #: Ends the jobs of an erased user.
     ender: JobEnder
 
@@ -45,7 +46,8 @@ def build(core: Core, index: IndexService) -> Jobs:
     finishes = FinishService(context)
     cancels = CancelService(context, finishes)
     unlocks = UnlockService(context, cancels, index)
-    services = InsightServices(context, unlocks, cancels, JobService(context), InsightReader(core.sessions))
+    reader = JobService(context)
+    services = InsightServices(context, unlocks, cancels, reader, InsightReader(core.sessions))
     runner = JobRunnerServicer(RunnerService(context), finishes, context.policy)
     settings = core.settings
     dispatcher = Dispatcher(context, JobQueue(settings.redis_url, settings.job_queue_timeout_s))
@@ -58,6 +60,7 @@ def build(core: Core, index: IndexService) -> Jobs:
         ),
         settle=cancels.settle,
         stop_watching=context.changes.stop,
+        reader=reader,
         ender=JobEnder(context, cancels),
     )
 

@@ -1,8 +1,10 @@
 """chat.v1.UserService: checks requests, calls the service, answers messages."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from chat_service.erasure.service import ErasureService
+from chat_service.export.service import ExportService
 from chat_service.users.messages import user_message
 from chat_service.users.service import UserService
 from chat_service.wire import timestamp
@@ -15,10 +17,11 @@ _MAX_CHARS = {"display_name": 256, "email": 320}
 class UserServicer(chat_pb2_grpc.UserServiceServicer):
     """Serves users."""
 
-    def __init__(self, service: UserService, erasures: ErasureService) -> None:
+    def __init__(self, service: UserService, erasures: ErasureService, exports: ExportService) -> None:
         """Take what does the work."""
         self._service = service
         self._erasures = erasures
+        self._exports = exports
 
     async def StoreUser(  # noqa: N802  # named by the contract
         self, request: chat_pb2.StoreUserRequest, context: Any
@@ -52,3 +55,10 @@ class UserServicer(chat_pb2_grpc.UserServiceServicer):
             delete_time=timestamp(erasure.create_time),
             purge_time=timestamp(erasure.purge_time),
         )
+
+    async def ExportUser(  # noqa: N802  # named by the contract
+        self, request: chat_pb2.ExportUserRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.ExportUserResponse]:
+        """Stream everything that is the user's."""
+        async for record in self._exports.export(user_id_field(request.user_id)):
+            yield record

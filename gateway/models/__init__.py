@@ -1,5 +1,6 @@
 """What the API answers and takes, as JSON. Times are RFC 3339 in UTC, ids strings, coins numbers."""
 
+from gateway.models.admin import Account, AdminGrantRequest, AdminMove, AdminRefundRequest, GrantType
 from gateway.models.catalogue import Categories, Category, CategoryInsights, InsightType
 from gateway.models.chats import (
     Chat,
@@ -42,9 +43,13 @@ from gateway.models.rag import (
     Usage,
     VectorStatus,
 )
-from gateway.models.users import StoreUserRequest, User
+from gateway.models.users import Erasure, StoreUserRequest, User
 
 __all__ = [
+    "Account",
+    "AdminGrantRequest",
+    "AdminMove",
+    "AdminRefundRequest",
     "Balance",
     "Categories",
     "Category",
@@ -54,7 +59,9 @@ __all__ = [
     "ChatStats",
     "Chats",
     "Checkout",
+    "Erasure",
     "GenerateRequest",
+    "GrantType",
     "Health",
     "ImportReport",
     "Insight",

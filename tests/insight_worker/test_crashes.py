@@ -88,7 +88,8 @@ def test_a_payment_that_was_held_up_takes_nothing_from_who_has_its_users_id_by_t
 ) -> None:
     # Given a later payment that is held up before it reserves
     job_id = unpaid(runner, house, customer)
-    reserve, seen = Settlement._reserve, []
+    seen: list[int] = []
+    reserve = Settlement._reserve
 
     def held_up(settlement: Settlement, payment_attempt: int) -> credit_pb2.Reservation:
         # When its user leaves, comes back as a new user, and buys coins

@@ -1,6 +1,8 @@
 """A user who leaves: what the tests of erasure do and look at."""
 
+import asyncio
 import json
+import threading
 import uuid
 from typing import Any
 
@@ -8,10 +10,29 @@ import psycopg2
 
 from protos.chat.v1 import chat_pb2
 from protos.credit.v1 import credit_pb2
+from protos.insight.v1 import insight_pb2 as pb
 from tests.chat_service.jobs.shop import Order, Shop
 from tests.eventually import eventually
 
 ENDED = "FORGET_EVENTS"
+WAIT_S = 20.0
+
+
+class Gate:
+    """A place in the service where a test holds a call up."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self._opened = threading.Event()
+
+    async def wait(self) -> None:
+        """Be held up, in the service."""
+        self.reached.set()
+        await asyncio.to_thread(self._opened.wait, WAIT_S)
+
+    def open(self) -> None:
+        """Let it go on."""
+        self._opened.set()
 
 
 def delete(shop: Shop, user_id: str, request_id: str | None = None) -> chat_pb2.DeleteUserResponse:
@@ -94,7 +115,5 @@ def verify(shop: Shop, user_id: str) -> None:
 
 def everything_of(shop: Shop, order: Order) -> dict[str, Any]:
     """Answer what the user can read: chats and jobs."""
-    from protos.insight.v1 import insight_pb2 as pb
-
     jobs = shop.call(shop.insights.ListJobs, pb.ListJobsRequest(user_id=order.user_id)).jobs
     return {"chats": list(shop.chats.list_chats(order.user_id).chats), "jobs": list(jobs)}

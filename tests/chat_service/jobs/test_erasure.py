@@ -272,7 +272,8 @@ def test_after_a_crash_between_any_two_steps_another_copy_goes_on(
     shop: Shop, order: Order, monkeypatch: pytest.MonkeyPatch, crashed: str
 ) -> None:
     job = shop.unlock(order)
-    advance, crashes = erasures.advance, []
+    crashes: list[str] = []
+    advance = erasures.advance
 
     async def crash_once(session: object, erasure_id: uuid.UUID, step: str, values: object) -> None:
         # The step was done, and nobody has noted it.
@@ -298,7 +299,8 @@ def test_after_a_crash_between_any_two_steps_another_copy_goes_on(
 def test_after_a_crash_in_the_purge_all_of_it_is_done_again(
     shop: Shop, order: Order, left: chat_pb2.DeleteUserResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    purge, crashes = jobs.purge_of_erasure, []
+    crashes: list[uuid.UUID] = []
+    purge = jobs.purge_of_erasure
 
     async def crash_once(session: object, erasure_id: uuid.UUID) -> None:
         await purge(session, erasure_id)  # type: ignore[arg-type]

@@ -1,7 +1,5 @@
 """A user leaves while something of theirs is on its way: nothing stays, and nobody pays for another."""
 
-import asyncio
-import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,28 +13,18 @@ from protos.chat.v1 import chat_pb2
 from protos.credit.v1 import credit_pb2
 from servicekit.errors import ServiceError
 from tests.chat_service.clients import export, refused
-from tests.chat_service.jobs.leaving import delete, erased_account, jobs_of, login, verify, wait_for
+from tests.chat_service.jobs.leaving import (
+    WAIT_S,
+    Gate,
+    delete,
+    erased_account,
+    jobs_of,
+    login,
+    verify,
+    wait_for,
+)
 from tests.chat_service.jobs.shop import Order, Shop
 from tests.eventually import eventually
-
-_WAIT_S = 20.0
-
-
-class Gate:
-    """A place in the service where a test holds a call up."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self._opened = threading.Event()
-
-    async def wait(self) -> None:
-        """Be held up, in the service."""
-        self.reached.set()
-        await asyncio.to_thread(self._opened.wait, _WAIT_S)
-
-    def open(self) -> None:
-        """Let it go on."""
-        self._opened.set()
 
 
 def reservations(shop: Shop, user_id: str) -> list[str]:
@@ -144,7 +132,7 @@ def test_an_order_between_its_reservation_and_the_queue_gives_the_coins_back(
     monkeypatch.setattr(credit, "reserve", held_up)
     with ThreadPoolExecutor(1) as pool:
         unlocking = pool.submit(shop.unlock, order)
-        assert gate.reached.wait(_WAIT_S)
+        assert gate.reached.wait(WAIT_S)
 
         erasure_id = delete(shop, order.user_id).erasure_id
         if came_back:
@@ -172,7 +160,7 @@ def test_an_order_whose_reservation_was_not_asked_for_yet_takes_nothing_from_the
     monkeypatch.setattr(credit, "reserve", held_up)
     with ThreadPoolExecutor(1) as pool:
         unlocking = pool.submit(shop.unlock, order)
-        assert gate.reached.wait(_WAIT_S)
+        assert gate.reached.wait(WAIT_S)
         erasure_id = delete(shop, order.user_id).erasure_id
         login(shop, order.user_id)
         shop.grant(order.user_id, 500)
@@ -228,7 +216,7 @@ def test_an_upload_that_is_being_stored_when_its_user_leaves_makes_no_chat(
     monkeypatch.setattr(imports, "copy_messages", held_up)
     with ThreadPoolExecutor(1) as pool:
         uploading = pool.submit(shop.chats.import_file, export(500), user_id=user_id)
-        assert gate.reached.wait(_WAIT_S)
+        assert gate.reached.wait(WAIT_S)
         delete(shop, user_id)
         if came_back:
             login(shop, user_id)
