@@ -4,6 +4,7 @@ from chat_service.base import Base
 from chat_service.catalogue.models import Category, CategoryInsightType, InsightType
 from chat_service.chats.models import Chat, Message
 from chat_service.insights.models import Insight
+from chat_service.jobs.cursor import CreditEventCursor
 from chat_service.jobs.models import Job, JobStep
 from chat_service.users.models import User
 
@@ -12,6 +13,7 @@ __all__ = [
     "Category",
     "CategoryInsightType",
     "Chat",
+    "CreditEventCursor",
     "Insight",
     "InsightType",
     "Job",

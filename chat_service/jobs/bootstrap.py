@@ -14,6 +14,7 @@ from chat_service.jobs.dispatcher import Dispatcher
 from chat_service.jobs.finishing import FinishService
 from chat_service.jobs.outbox import Outbox
 from chat_service.jobs.policy import JobPolicy
+from chat_service.jobs.purchases import PurchaseWatch
 from chat_service.jobs.queue import JobQueue
 from chat_service.jobs.runner import RunnerService
 from chat_service.jobs.runner_servicer import JobRunnerServicer
@@ -48,6 +49,7 @@ def build(core: Core) -> Jobs:
         background=(
             dispatcher.run,
             unlocks.resume,
+            PurchaseWatch(context).run,
             partial(context.changes.poll, core.sessions, settings.job_watch_poll_s),
         ),
         settle=cancels.settle,

@@ -36,6 +36,8 @@ class JobFacts(Protocol):
     @property
     def payment_retry_time(self) -> datetime | None: ...
     @property
+    def coins_came(self) -> bool: ...
+    @property
     def finish_attempt(self) -> int | None: ...
     @property
     def finish_outcome(self) -> JobState | None: ...
@@ -59,5 +61,6 @@ class JobChanges(TypedDict, total=False):
     transaction_id: uuid.UUID
     payment_attempt: int
     payment_retry_time: datetime | None
+    coins_came: bool
     finish_attempt: int
     finish_outcome: JobState
