@@ -81,8 +81,8 @@ _ALL = (
     (
         "an order may change its terms",
         _MIGRATION,
-        "IS DISTINCT FROM\n            (OLD.order_id",
-        "IS NULL AND (NEW.order_id) IS DISTINCT FROM\n            (OLD.order_id",
+        "NEW.currency, NEW.amount, NEW.coins)",
+        "NEW.currency, OLD.amount, OLD.coins)",
         _GUARDS,
     ),
     (

@@ -84,6 +84,30 @@ REFUSED: dict[str, tuple[type[psycopg2.Error], str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "UPDATE orders SET taken_coins = 1",
+        "UPDATE order_transactions SET coins = 399",
+        "DELETE FROM order_transactions",
+    ],
+)
+def test_the_verification_finds_an_order_whose_coins_are_not_in_the_books(
+    shop: Shop, database: Database, wrong: str
+) -> None:
+    # given two paid orders, one of which a hand has changed
+    order, _ = shop.bought()
+    shop.bought(user_id="ben")
+    database.corrupt(f"{wrong} WHERE order_id = %s", order.order_id)
+    [finding] = shop.coins.call("VerifyLedger").findings
+    assert (finding.user_id, finding.check, order.order_id in finding.expected) == (
+        "ana",
+        "order_coins",
+        True,
+    )
+    database.empty()
+
+
 @pytest.mark.parametrize("what", REFUSED)
 def test_the_database_refuses(shop: Shop, database: Database, what: str) -> None:
     # given a paid order
