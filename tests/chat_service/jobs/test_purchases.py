@@ -2,11 +2,17 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
+from chat_service.jobs import cursor
+from chat_service.settings import ChatSettings
 from protos.insight.v1 import insight_pb2 as pb
+from servicekit.database import async_engine, session_factory
+from servicekit.retry import execute_in_transaction
 from tests.chat_service.jobs.conftest import Alone
 from tests.chat_service.jobs.shop import Messages, Order, Shop, error, state_name
 from tests.eventually import eventually
@@ -26,7 +32,8 @@ def _woken(shop: Shop, job: pb.Job) -> bool:
 
 
 def _cursor(shop: Shop) -> Any:
-    [row] = shop.sql("SELECT event_id, holder FROM credit_event_cursors") or [(None, None)]
+    asked = "SELECT event_id, holder FROM credit_event_cursors WHERE consumer = 'payment_retries'"
+    [row] = shop.sql(asked) or [(None, None)]
     return row
 
 
@@ -131,6 +138,41 @@ def test_after_a_long_gap_every_waiting_payment_is_woken_instead_of_reading_all_
     position = eventually(lambda: (at := _cursor(shop)[0]) != "0-0" and at)
     shop.grant(job.user_id, 5)
     eventually(lambda: _cursor(shop)[0] > position)
+
+
+async def test_a_lease_is_one_copys_at_a_time_and_whoever_has_lost_it_learns_so(
+    shop: Shop, job_settings: ChatSettings
+) -> None:
+    # given two copies that want to follow
+    engine = async_engine(job_settings.chat_database_url, job_settings, "test")
+    sessions, one, two = session_factory(engine), uuid.uuid4(), uuid.uuid4()
+
+    async def take(holder: uuid.UUID, gap: timedelta = timedelta(hours=1)) -> cursor.Position | None:
+        work = partial(
+            cursor.take, consumer="test", holder=holder, lease=timedelta(minutes=1), longest_gap=gap
+        )
+        return await execute_in_transaction(sessions, work)
+
+    async def save(holder: uuid.UUID, event_id: str | None) -> bool:
+        work = partial(
+            cursor.save, consumer="test", holder=holder, lease=timedelta(minutes=1), event_id=event_id
+        )
+        return await execute_in_transaction(sessions, work)
+
+    # then one does, and can again, and the other one cannot
+    assert await take(one) == cursor.Position(None)
+    assert await save(one, "5-1")
+    assert (await take(one), await take(two)) == (cursor.Position("5-1"), None)
+    # when the lease runs out, then the other one goes on from there, and the first one is told
+    shop.sql("UPDATE credit_event_cursors SET lease_expire_time = now() WHERE consumer = 'test'")
+    assert await take(two) == cursor.Position("5-1")
+    assert not await save(one, "5-2")
+    assert await save(two, None)
+    # and what is too long ago is no position
+    shop.sql("UPDATE credit_event_cursors SET lease_expire_time = now() WHERE consumer = 'test'")
+    assert await take(one, gap=timedelta(seconds=-1)) == cursor.Position(None)
+    shop.sql("DELETE FROM credit_event_cursors WHERE consumer = 'test'")
+    await engine.dispose()
 
 
 def test_of_two_copies_one_follows_and_the_other_takes_over(alone: Alone) -> None:
