@@ -85,6 +85,9 @@ class ChatSettings(ModelSettings):
     job_watch_poll_s: float = Field(
         1.0, gt=0, description="time between looks for changes that other copies made to watched jobs"
     )
+    purchase_watch_lease_s: float = Field(
+        15.0, gt=0, description="time after which another copy hears of purchases when one has died"
+    )
     payment_retry_first_s: float = Field(300.0, gt=0, description="pause before the first payment retry")
     payment_retry_factor: float = Field(2.0, ge=1, le=100, description="growth of the pauses after it")
     payment_retry_max_tries: int = Field(8, ge=0, description="payment retries; then nobody tries again")

@@ -15,6 +15,7 @@ from chat_service.jobs.ending import JobEnder
 from chat_service.jobs.finishing import FinishService
 from chat_service.jobs.outbox import Outbox
 from chat_service.jobs.policy import JobPolicy
+from chat_service.jobs.purchases import PurchaseWatch
 from chat_service.jobs.queue import JobQueue
 from chat_service.jobs.runner import RunnerService
 from chat_service.jobs.runner_servicer import JobRunnerServicer
@@ -56,6 +57,7 @@ def build(core: Core, index: IndexService) -> Jobs:
         background=(
             dispatcher.run,
             unlocks.resume,
+            PurchaseWatch(context).run,
             partial(context.changes.poll, core.sessions, settings.job_watch_poll_s),
         ),
         settle=cancels.settle,

@@ -45,6 +45,8 @@ class JobFacts(Protocol):
     @property
     def payment_retry_time(self) -> datetime | None: ...
     @property
+    def coins_came(self) -> bool: ...
+    @property
     def finish_attempt(self) -> int | None: ...
     @property
     def erasure_id(self) -> uuid.UUID | None: ...
@@ -71,5 +73,6 @@ class JobChanges(TypedDict, total=False):
     transaction_id: uuid.UUID
     payment_attempt: int
     payment_retry_time: datetime | None
+    coins_came: bool
     finish_attempt: int
     finish_outcome: JobState

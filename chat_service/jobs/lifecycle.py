@@ -230,15 +230,29 @@ def finish(job: JobFacts, finish: Finish, now: datetime, retries: PaymentRetries
     state = finish.outcome
     if state is JobState.PAYMENT_FAILED and job.abandoned:
         state = JobState.CANCELLED
-    changes = JobChanges(finish_attempt=finish.attempt, finish_outcome=finish.outcome, **_end(state, now))
+    changes = JobChanges(
+        finish_attempt=finish.attempt, finish_outcome=finish.outcome, coins_came=False, **_end(state, now)
+    )
     if finish.transaction_id is not None:
         changes["transaction_id"] = finish.transaction_id
     if finish.outcome is JobState.PAYMENT_FAILED:
         changes["payment_attempt"] = job.payment_attempt + 1
     if state is JobState.PAYMENT_FAILED:
-        again = retries.next_time(now, job.payment_attempt + 1)
+        again = now if job.coins_came else retries.next_time(now, job.payment_attempt + 1)
         changes["payment_retry_time"] = changes["due_time"] = again
     return changes
+
+
+def coins_came(job: JobFacts, now: datetime) -> JobChanges:
+    """Take that the user got coins: a payment retry that waits is due now.
+
+    While a payment is being tried, by whoever holds a lease, it is noted for the end of the try.
+    """
+    if job.state is JobState.SETTLING or job.lease_expire_time is not None:
+        return JobChanges(coins_came=True)
+    if job.state is JobState.PAYMENT_FAILED and job.payment_retry_time is not None:
+        return JobChanges(payment_retry_time=now, due_time=now)
+    return JobChanges()
 
 
 def _end(state: JobState, now: datetime) -> JobChanges:

@@ -127,6 +127,10 @@ class Job(Base):
 
     #: The erasure of its user: nobody sees it any more, and nothing is reserved for it.
     erasure_id: Mapped[uuid.UUID | None] = mapped_column(default=None)
+
+    #: The user got coins while the payment was being tried: if that fails, it is tried again at once.
+    coins_came: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+
     #: When somebody has to look at it next: to reserve, to send it to a worker, or because a lease ran out.
     due_time: Mapped[datetime | None]
     create_time: Mapped[datetime]

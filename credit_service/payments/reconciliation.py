@@ -23,6 +23,9 @@ _PAGE = 100
 NEVER_OPENED_AGE = timedelta(hours=24)
 """Age at which an order that was never opened at its provider is given up: its caller repeats no more."""
 
+UNPAID_AGE = timedelta(days=7)
+"""Age at which an order is given up that nobody has paid; Razorpay's own stay open for ever."""
+
 _TO_LOOK_AT = """
     SELECT provider, event_id, kind, state, detail FROM webhook_events
     WHERE state IN ('REFUSED', 'UNMATCHED', 'FAILED') AND receive_time > now() - $1::interval
@@ -90,21 +93,20 @@ class Reconciliation:
 
     async def _ask(self, order: Order) -> Found:
         provider = self._providers.find(order.provider)
-        if provider is None:
+        old = datetime.now(UTC) - order.create_time
+        if order.provider_order_id is None and old < NEVER_OPENED_AGE:
+            return Found(order, problem="it was not opened yet; the same request finishes it")
+        if provider is None and old < UNPAID_AGE:
             return Found(order, problem=f"{order.provider} is not offered: there is nobody to ask")
-        if order.provider_order_id is None:
-            return await self._never_opened(order)
+        if provider is None or order.provider_order_id is None:
+            return await self._settle(order, [Closed()])
         try:
             notices = await provider.ask(order)
         except (ProviderUnavailable, OrderRefused, Unreadable) as error:
             return Found(order, problem=str(error))
-        return await self._settle(order, [fact for notice in notices for fact in notice.facts])
-
-    async def _never_opened(self, order: Order) -> Found:
-        """Give an order up that nobody can have paid, if it is old: it was never shown to anybody."""
-        if datetime.now(UTC) - order.create_time < NEVER_OPENED_AGE:
-            return Found(order, problem="it was not opened yet; the same request finishes it")
-        return await self._settle(order, [Closed()])
+        facts = [fact for notice in notices for fact in notice.facts]
+        # Money that comes after all makes it PAID all the same.
+        return await self._settle(order, [*facts, Closed()] if old >= UNPAID_AGE else facts)
 
     async def _settle(self, order: Order, facts: list[Fact]) -> Found:
         async def work(part: LedgerPart) -> Settlement:

@@ -188,6 +188,8 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Notice]] = {
     "refund.created": of_refund,
     "refund.updated": of_refund,
     "refund.failed": of_refund,
+    # The same under its older name.
+    "charge.refund.updated": of_refund,
     "charge.dispute.created": of_dispute,
     "charge.dispute.updated": of_dispute,
     "charge.dispute.funds_withdrawn": of_dispute,

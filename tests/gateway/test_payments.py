@@ -89,8 +89,6 @@ def test_a_forged_webhook_is_401_and_says_nothing_of_why(
 
 def test_a_body_reaches_the_check_byte_for_byte(gateway: RunningGateway, connect: Connect) -> None:
     # given a body that no JSON library would write like this
-    body = (
-        b'\n{ "id":"evt_bytes" ,\t"object":"event","type":"x","data":{"object":{"\\u00e9":"\xc3\xa9"}}}\n'
-    )
+    body = b'\n{ "id":"evt_bytes" ,\t"object":"event","type":"x","data":{"object":{"\\u00e9":"\xc3\xa9"}}}\n'
     said = good(connect(gateway).post(_STRIPE, content=body, headers=stripe_server.signed(body)))
     assert (said["outcome"], said["event_id"], said["order_id"]) == ("IGNORED", "evt_bytes", None)

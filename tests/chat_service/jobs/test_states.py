@@ -43,6 +43,7 @@ class Row:
     finish_time: datetime | None = None
     cancel_requested: bool = False
     abandoned: bool = False
+    coins_came: bool = False
     reservation_id: uuid.UUID | None = None
     transaction_id: uuid.UUID | None = None
     payment_attempt: int = 0

@@ -33,7 +33,7 @@ def settings(stripe: FakeStripe, razorpay: FakeRazorpay) -> dict[str, object]:
         "razorpay_webhook_secret": razorpay_server.WEBHOOK_SECRET,
         "razorpay_base_url": razorpay.url,
         "payment_test_provider": True,
-        "payment_webhook_poll_s": 0.05,
+        "payment_webhook_poll_s": 0.2,
         "payment_max_unpaid_orders": 1_000,
     }
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from protos.payment.v1 import payment_pb2 as pb
 from tests.credit_service.client import at_once
 from tests.credit_service.database import Database
 from tests.credit_service.payments.shop import STRIPE, Shop, outcome
@@ -70,9 +71,11 @@ def test_coins_cannot_come_twice_even_when_an_order_forgets_that_it_was_paid(
     assert shop.send(body) == "STORED"
     # then the unique key of what the purchase moved keeps the coins from coming again
     assert shop.holds() == _COINS
-    # and the event spoils no other, and has an end
-    other, _ = shop.bought(user_id="ben")
-    assert shop.holds("ben") == _COINS
+    # and the event spoils none that is behind it, and has an end
+    other = shop.order(user_id="ben")
+    database.run("UPDATE webhook_events SET due_time = now() - interval '1 h' WHERE event_id = 'evt_again'")
+    _keep(shop, database, other)
+    eventually(lambda: shop.state(other) == "PAID")
     database.run(
         "UPDATE webhook_events SET receive_time = now() - interval '5 days', due_time = now()"
         " WHERE event_id = 'evt_again'"
@@ -83,37 +86,41 @@ def test_coins_cannot_come_twice_even_when_an_order_forgets_that_it_was_paid(
     assert shop.state(other) == "PAID"
 
 
+def _keep(shop: Shop, database: Database, order: pb.Order) -> bytes:
+    """Have an order paid, and the event kept by a copy that has died since; answer the event."""
+    intent = shop.stripe.pay(order.provider_order_id)
+    body = shop.stripe.event("payment_intent.succeeded", intent, f"evt_orphan_{intent['id']}")
+    database.run(
+        "INSERT INTO webhook_events (provider, event_id, body_digest, kind, headers, body, due_time)"
+        " VALUES ('STRIPE', %s, sha256(%s), '', '{}', %s, now())",
+        f"evt_orphan_{intent['id']}",
+        body,
+        body,
+    )
+    return body
+
+
 def test_an_event_of_a_killed_copy_is_found_by_another(shop: Shop, database: Database) -> None:
     # given an event that a copy kept, and died
     order = shop.order()
-    body = shop.stripe.event(
-        "payment_intent.succeeded", shop.stripe.pay(order.provider_order_id), "evt_orphan"
-    )
-    database.run(
-        "INSERT INTO webhook_events (provider, event_id, body_digest, kind, headers, body, due_time)"
-        " VALUES ('STRIPE', 'evt_orphan', sha256(%s), '', '{}', %s, now())",
-        body,
-        body,
-    )
+    body = _keep(shop, database, order)
     # then it is handled, and the provider's next delivery is known
     eventually(lambda: shop.state(order) == "PAID")
     assert outcome(shop.webhook(STRIPE, body, stripe_server.signed(body))) == "DUPLICATE"
 
 
-def test_an_account_with_more_expired_reservations_than_fit_is_paid_all_the_same(
+def test_an_account_with_more_expired_reservations_than_fit_is_taken_back_from_all_the_same(
     shop: Shop, database: Database
 ) -> None:
-    # given an account with more that is due than one transaction writes down
-    shop.coins.grant(2_000)
+    # given a purchase, and more reservations of it that are due than one transaction writes down
+    order, intent = shop.bought(package_id="coins-1600")
     database.corrupt(
         "INSERT INTO reservations (reservation_id, user_id, number, amount, state, expire_time, create_time,"
         " charged_amount, release_reason, reference_type, reference_id, description, metadata)"
-        " SELECT gen_random_uuid(), 'ana', n, 1, 'RESERVED', now() - interval '1 minute', now() - interval"
-        " '2 minutes', 0, '', '', '', '', '{}' FROM generate_series(1, 1200) AS n;"
+        " SELECT gen_random_uuid(), 'ana', n, 1, 'RESERVED', now() - interval '1 minute',"
+        " now() - interval '2 minutes', 0, '', '', '', '', '{}' FROM generate_series(1, 1200) AS n;"
         " UPDATE accounts SET reserved = 1200, reservation_count = 1200 WHERE user_id = 'ana'"
     )
-    # when an order is paid and its payment disputed
-    order, intent = shop.bought()
-    assert shop.holds() == 2_400
+    # when its payment is disputed, then these are written down first, and every coin is taken back
     assert shop.says("charge.dispute.created", shop.stripe.dispute(intent)) == "HANDLED"
-    assert (shop.holds(), shop.state(order)) == (2_000, "DISPUTED")
+    assert (shop.coins.coins(), shop.state(order)) == ((0, 0, 0), "DISPUTED")

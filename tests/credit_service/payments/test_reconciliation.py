@@ -99,6 +99,20 @@ def test_an_order_that_was_never_opened_is_given_up_after_a_day(
     assert shop.state(order) == "FAILED"
 
 
+def test_an_order_that_nobody_pays_is_given_up_after_a_week_and_paid_all_the_same_when_money_comes(
+    shop: Shop, reconcile: Reconcile, database: Database
+) -> None:
+    # given an order at Razorpay, where none ever expires
+    order = shop.order(RAZORPAY)
+    assert reconcile()[0] == 0
+    assert shop.state(order) == "CREATED"
+    database.run("UPDATE orders SET create_time = create_time - interval '7 days'")
+    assert reconcile()[0] == 0
+    assert shop.state(order) == "FAILED"
+    shop.razorpay_says("payment.captured", payment=shop.razorpay.pay(order.provider_order_id))
+    assert (shop.state(order), shop.holds()) == ("PAID", _COINS)
+
+
 def test_what_needs_a_look_is_listed(shop: Shop, reconcile: Reconcile) -> None:
     order = shop.order()
     intent = shop.stripe.pay(order.provider_order_id) | {"amount_received": 1}
