@@ -13,12 +13,17 @@ from gateway.errors import ErrorResponse
 from gateway.models.base import length
 
 _MAX_INT32 = 2**31 - 1
-_MAX_PAGE = 1_000
 
 #: For routes whose answers have an ETag.
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "As the ETag in `If-None-Match`"}}
 #: What every route may answer.
-_ALWAYS = (422, 429, 500, 503, 504)
+_ALWAYS = (422, 429, 431, 500, 503, 504)
+#: What makes a thing that other operations take by its id: operation, status, the id's field.
+_SOURCES = (
+    ("upload_chat", "201", "chat_id"),
+    ("unlock_category", "202", "job_id"),
+    ("create_order", "201", "order_id"),
+)
 _TAGS = [
     {"name": "users", "description": "Who uses the app."},
     {"name": "catalogue", "description": "What can be unlocked, and for how many coins."},
@@ -98,7 +103,10 @@ def document(app: FastAPI) -> dict[str, Any]:
         servers=[{"url": "/"}],
     )
     made["components"]["headers"] = _RESPONSE_HEADERS
-    for operation in _operations(made):
+    operations = list(_operations(made))
+    for source in _SOURCES:
+        _link(operations, *source)
+    for operation in operations:
         for parameter in operation.get("parameters", ()):
             _describe_parameter(parameter)
         for status, response in operation["responses"].items():
@@ -109,6 +117,23 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _operations(made: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for methods in made["paths"].values():
         yield from methods.values()
+
+
+def _link(operations: Iterable[dict[str, Any]], source: str, status: str, field: str) -> None:
+    """Say of every operation that takes an id where the id comes from."""
+    made = {operation["operationId"]: operation["responses"] for operation in operations}
+    if source not in made:
+        return
+    value = f"$response.body#/{field}"
+    made[source][status]["links"] = {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {field: value},
+            "description": f"{field} of the answer",
+        }
+        for operation in operations
+        if any(parameter["name"] == field for parameter in operation.get("parameters", ()))
+    }
 
 
 def _describe_parameter(parameter: dict[str, Any]) -> None:
@@ -145,7 +170,7 @@ PageSize = Annotated[
     AfterValidator(_fit),
     Query(
         description="rows on the page: 1 to 1,000; 0 means 50, more is taken as 1,000",
-        json_schema_extra={"minimum": 0, "maximum": _MAX_PAGE},
+        json_schema_extra={"minimum": 0},
     ),
 ]
 PageToken = Annotated[

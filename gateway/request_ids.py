@@ -58,7 +58,7 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             MutableHeaders(scope=message)["X-Request-ID"] = request_id.get()
         await self._send(message)
 

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from gateway import models, views
 from gateway.auth import CurrentUser
 from gateway.idempotency import RequestId
-from gateway.models.base import length
+from gateway.models.base import WITHOUT_NUL, length
 from gateway.multipart import Upload
 from gateway.openapi import PageSize, PageToken, errors
 from gateway.services import Backends
@@ -25,7 +25,8 @@ _Author = Annotated[
     str,
     Query(
         description="only messages of this author, as written in the file",
-        json_schema_extra=length(0, 262_144),
+        max_length=1_024,
+        json_schema_extra={"pattern": WITHOUT_NUL},
     ),
 ]
 
@@ -53,6 +54,7 @@ _UPLOAD_BODY: dict[str, Any] = {
                         },
                         "time_zone": {
                             "type": "string",
+                            "format": "time-zone",
                             "description": "IANA name of the zone of the file's times",
                             "examples": ["Europe/Berlin"],
                         },
@@ -63,6 +65,7 @@ _UPLOAD_BODY: dict[str, Any] = {
                         },
                         "file": {
                             "type": "string",
+                            "format": "chat-export",
                             "contentMediaType": "application/octet-stream",
                             "description": "the export; the last part, after the other fields",
                         },
@@ -104,6 +107,12 @@ async def upload_chat(
     made = await import_chat(services, user_id, request_id, upload, settings.gateway_upload_timeout_s)
     response.headers["Location"] = f"/api/chats/{made.chat_id}"
     return views.chat(made)
+
+
+@router.api_route("/upload", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+async def refuse_other_methods() -> None:
+    """Answer 405: the routes below would take this path for that of a chat with the id "upload"."""
+    raise HTTPException(405)
 
 
 @router.get("", responses=errors(400, 401))

@@ -1,11 +1,12 @@
 """Coins: the balance, its history, and what can be bought."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from gateway import models, views
 from gateway.auth import CurrentUser
@@ -15,6 +16,17 @@ from gateway.openapi import NOT_MODIFIED, PageSize, PageToken, errors
 from gateway.services import Backends
 from protos.credit.v1 import credit_pb2
 from protos.payment.v1 import payment_pb2
+
+
+def _rfc3339(value: object) -> object:
+    """Let only text through that begins like a date: pydantic takes numbers as seconds since 1970, too."""
+    if not isinstance(value, str) or _DATE_TIME.match(value) is None:
+        raise ValueError("must be a time as RFC 3339 writes it, such as 2026-03-01T09:30:00Z")
+    return value
+
+
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}")
+_Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 
 router = APIRouter(prefix="/api/credits", tags=["credits"])
 
@@ -35,9 +47,9 @@ async def list_transactions(
         list[models.TransactionType] | None, Query(description="only these types; may come several times")
     ] = None,
     from_time: Annotated[
-        AwareDatetime | None, Query(description="only at or after this instant (RFC 3339)")
+        _Instant | None, Query(description="only at or after this instant (RFC 3339)")
     ] = None,
-    to_time: Annotated[AwareDatetime | None, Query(description="only before this instant (RFC 3339)")] = None,
+    to_time: Annotated[_Instant | None, Query(description="only before this instant (RFC 3339)")] = None,
     page_size: PageSize = 0,
     page_token: PageToken = "",
 ) -> models.Transactions:

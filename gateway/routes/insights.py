@@ -9,7 +9,7 @@ from gateway.auth import CurrentUser
 from gateway.caching import PRIVATE, cached
 from gateway.event_streams import EventStream, StreamSlot
 from gateway.idempotency import RequestId
-from gateway.job_events import JobEvents, event_id, has_ended
+from gateway.job_events import EVENT, JobEvents, event_id, has_ended
 from gateway.openapi import NOT_MODIFIED, errors
 from gateway.services import Backends
 from gateway.settings import GatewaySettings
@@ -28,10 +28,19 @@ data: {"job_id":"0197a3c4-11aa-7c3d-8e55-94b1d0c2f377","state":"RUNNING","progre
 
 router = APIRouter(prefix="/api/insights", tags=["insights"])
 
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "for Last-Event-ID"},
+        "event": {"type": "string", "const": EVENT},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "the job"},
+        "retry": {"type": "integer", "minimum": 0},
+    },
+}
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A stream of events",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "content": {"text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}},
     },
     204: {"description": "The job has ended, and its last event was seen"},
 }

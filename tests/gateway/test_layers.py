@@ -6,10 +6,11 @@ import select
 import socket
 from collections.abc import Callable
 
+import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from tests.gateway.house import Api, RunningGateway, error, good, token
+from tests.gateway.house import EXPORT, Api, RunningGateway, error, good, token
 
 Connect = Callable[..., Api]
 Start = Callable[..., RunningGateway]
@@ -50,6 +51,30 @@ def test_the_log_has_neither_searches_nor_tokens(alone: RunningGateway, connect:
     ]
     assert "secret-words" not in str(logged)
     assert str(client.bearer) not in str(logged)
+
+
+def test_no_log_of_a_whole_run_holds_a_secret_or_what_people_wrote(
+    user: Api, credit_channel: grpc.Channel
+) -> None:
+    # given all that the gateway and the services log, in one process here
+    with capture_logs() as logged:
+        # when a user uploads a chat, searches it, orders, fails, and is refused
+        export = EXPORT + b"20/03/2024, 10:07 - Bob: my-very-private-words\n"
+        user.store()
+        chat_id = good(user.upload(export, display_name="secret-name-of-us"), 201)["chat_id"]
+        found = user.get(f"/api/chats/{chat_id}/messages", params={"query": "my-very-private-words"})
+        assert len(good(found)["messages"]) == 1
+        user.get(f"/api/chats/{chat_id}/messages", params={"query": "my-very-private-words" * 99})
+        user.request("PUT", f"/api/chats/{chat_id}/display-name", json={"display_name": "secret-name" * 99})
+        user.post("/api/insights/unlock", json={"chat_id": chat_id, "category_id": "romantic"})
+        user.upload(b"my-very-private-words")
+        user.get("/api/chats", headers={"Authorization": f"Bearer {user.bearer}x"})
+    # then the records say which routes were asked, and none says what
+    said = repr(logged)
+    assert "/api/chats/{chat_id}/messages" in said
+    assert "ImportChat" in said
+    secrets = ("my-very-private-words", "secret-name", "message number", "Alice", str(user.bearer))
+    assert [secret for secret in secrets if secret in said] == []
 
 
 @pytest.mark.parametrize("given", ["", "with space", "x" * 129, "new\tline", '{"a":1}'])

@@ -1,12 +1,19 @@
 """Health, pools, the root, and the OpenAPI document."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+import chat_service.errors
+import credit_service.errors
+import servicekit.errors
+from gateway.error_codes import CODES
+from gateway.errors import status_of
 from gateway.version import VERSION
+from servicekit.errors import ServiceError
 from tests.gateway.house import Api, RunningGateway, error, good, unused_port
 
 Connect = Callable[..., Api]
@@ -126,6 +133,50 @@ def test_models_have_examples_that_have_every_field(document: dict[str, Any]) ->
             assert set(example) <= set(schema["properties"]), name
             assert all({"type": "null"} in schema["properties"][key]["anyOf"] for key in left_out), name
     assert json.dumps(document)
+
+
+def test_every_code_in_the_document_has_the_status_that_the_services_errors_have() -> None:
+    # given the error classes of the services behind
+    classes = [
+        error_class
+        for module in (servicekit.errors, chat_service.errors, credit_service.errors)
+        for error_class in vars(module).values()
+        if isinstance(error_class, type) and issubclass(error_class, ServiceError)
+    ]
+    statuses = {error_class.reason: status_of(error_class) for error_class in classes}  # type: ignore[arg-type]
+    # then what the document says of a code is what the mapper makes of it
+    shared = set(CODES) & set(statuses)
+    assert {"INSUFFICIENT_CREDITS", "CHAT_NOT_FOUND", "REQUEST_ID_REUSED", "IMPORT_TOO_LARGE"} <= shared
+    for reason in shared:
+        assert CODES[reason].status == statuses[reason], reason
+
+
+def test_the_ids_that_operations_take_are_linked_to_what_makes_them(document: dict[str, Any]) -> None:
+    made = document["paths"]["/api/insights/unlock"]["post"]["responses"]["202"]["links"]
+    assert {"get_job_status", "follow_job", "cancel_job"} <= set(made)
+    assert made["follow_job"]["parameters"] == {"job_id": "$response.body#/job_id"}
+
+
+def test_prometheus_reads_what_was_served(alone: RunningGateway, connect: Connect) -> None:
+    # given requests that ended well, badly, and at no route, by a user with ids in the path
+    api = connect(alone, "metrics-user")
+    api.get("/")
+    api.get("/api/chats/0197a3c2-8d1e-7b6a-9f43-2c5d8e7f6a10")
+    api.request("PROPFIND", "/secret-path")
+    text = api.get("/metrics").text
+    # then they are counted by template, method and status, with how long they took
+    counted = re.findall(r"holdfast_http_request_duration_seconds_count\{(.*?)\} ([0-9.]+)", text)
+    labels = {labels for labels, _ in counted}
+    assert 'method="GET",route="/",status="200"' in labels
+    assert 'method="GET",route="/api/chats/{chat_id}",status="503"' in labels
+    assert 'method="other",route="unknown",status="404"' in labels
+    # and the failed call behind it, and that this request is being served
+    assert re.search(r'holdfast_upstream_errors_total\{code="UNAVAILABLE",reason="UNAVAILABLE"\} [1-9]', text)
+    assert "holdfast_http_requests_in_flight 1.0" in text
+    # and nothing says who asked for what
+    assert "metrics-user" not in text
+    assert "0197a3c2" not in text
+    assert "secret-path" not in text
 
 
 def test_the_page_is_there(alone: RunningGateway, connect: Connect) -> None:
