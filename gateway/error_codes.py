@@ -12,7 +12,7 @@ STATUSES: Mapping[int, str] = {
     400: "A value is out of range; `details.field` names it",
     401: "No token, several, or one that is not valid",
     402: "Too few coins: `details` has `required` and `available`",
-    403: "Not allowed",
+    403: "The token does not have the scope that is needed; `details.scope` names it",
     404: "It does not exist, or belongs to another user",
     408: "The body stopped coming, or came too slowly",
     409: "The state of things forbids it, or the idempotency key was used for another request",
