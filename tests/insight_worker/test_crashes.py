@@ -9,12 +9,13 @@ import pytest
 
 from insight_worker.clients import Clients
 from insight_worker.runner import JobRunner
+from insight_worker.settlement import Settlement
 from protos.credit.v1 import credit_pb2
 from servicekit.embedded import EmbeddedPostgres
 from servicekit.ids import uuid7
 from tests.eventually import eventually
 from tests.insight_worker.house import PRICE, Customer, House
-from tests.insight_worker.running import die, end, expired, held, interrupted
+from tests.insight_worker.running import after_run, die, end, expired, held, interrupted
 from tests.insight_worker.slow_pipeline import Gates
 
 _ALL = ["one", "two", "three"]
