@@ -15,7 +15,7 @@ _RULES = "credit_service/ledger/rules.py"
 _CORE = ("tests/credit_service/ledger",)
 _STORE = ("tests/credit_service/test_store.py",)
 _COALESCER = ("tests/credit_service/test_coalescer.py",)
-_GUARDS = ("tests/credit_service/test_guards.py",)
+_GUARDS = ("tests/credit_service/test_guards.py", "tests/credit_service/payments/test_guards.py")
 _ERASURE = ("tests/credit_service/test_erasure.py",)
 
 
@@ -250,7 +250,7 @@ _GONE = {"transactions_reservation_id_fkey", "reservations_reservation_id_user_i
 _CONSTRAINT = re.compile(r"CONSTRAINT (\w+)\s+(?:CHECK|UNIQUE|FOREIGN KEY)")
 _TRIGGER = re.compile(r"CREATE TRIGGER (\w+) .*? ON (\w+)", re.DOTALL)
 _TABLE = re.compile(r"^(?:CREATE|ALTER) TABLE (\w+)", re.MULTILINE)
-_LAST = "    op.execute(_GUARD)\n"
+_LAST = "    op.execute(_GUARDS)\n"
 
 
 def _of_the_database() -> Iterator[Mutation]:
