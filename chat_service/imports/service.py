@@ -93,7 +93,8 @@ class ImportService:
         chat_id, tally = uuid7(), Tally()
         async with ReadAhead(message_rows(export, header.user_id, chat_id, tally)) as rows:
             await repository.copy_messages(session, rows)
-        chat = _chat(header, spool, export, tally)
+        # In a thread: a hostile file can make counting its days take a good part of a second.
+        chat = await asyncio.to_thread(_chat, header, spool, export, tally)
         chat.chat_id = chat_id
         return await repository.add_chat(session, chat)
 

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from chat_service.parsers.archive import Archive
 from chat_service.parsers.chats import chosen
+from chat_service.parsers.containers import EXPORT_AS_JSON
 from chat_service.parsers.errors import ChatChoice, OversizedExport, UnreadableExport
 from chat_service.parsers.formats import META_FORMATS, PARSERS, head_of, recognised
 from chat_service.parsers.meta_json import PART_NAME, MetaParser, thread_name
@@ -39,9 +41,11 @@ class _Chat:
         """As it is offered."""
         first = self.parts[0]
         if self.format in META_FORMATS:
-            folder = first.folder
-            name = thread_name(first.file) or folder.rpartition("/")[2]
-            return ChatChoice(folder or first.path, name)
+            name = first.folder.rpartition("/")[2]
+            # A damaged thread is a choice like the others; who takes it is told.
+            with suppress(UnreadableExport):
+                name = thread_name(first.file) or name
+            return ChatChoice(first.folder or first.path, name)
         return ChatChoice(first.path, first.name.rpartition(".")[0])
 
     def open(self, options: ParseOptions) -> ParsedExport:
@@ -70,7 +74,9 @@ def open_archive(
             return choices[chosen(list(choices), options.export_chat)].open(replace(options, export_chat=""))
     best = next((named for named in ranked if named), None)
     if chat_format is None or best is None:
-        raise UnreadableExport("the ZIP archive holds no text or JSON that is a chat")
+        html = any(part.name.lower().endswith(".html") for part in parts)
+        advice = f"; it holds HTML: {EXPORT_AS_JSON}" if html else ""
+        raise UnreadableExport(f"the ZIP archive holds no text or JSON that is a chat{advice}")
     # The caller insists; what the parser of that format says about the file is the best answer.
     return _Chat(chat_format, best[:1]).open(options)
 

@@ -91,8 +91,9 @@ class DiscordReader:
             return ParsedMessage(author, moment, content, MessageKind.CALL)
         if kind not in _WRITTEN:
             return ParsedMessage(None, moment, f"{author}: {content or kind}", MessageKind.SYSTEM)
-        what, attachment = _attachment(entry)
-        body = content or _embedded(entry)
+        said = _said(entry)
+        what, attachment = _attachment(said)
+        body = text_of(said, "content") or _embedded(said)
         if what is MessageKind.TEXT and not body:
             what = MessageKind.OTHER
         edited = entry.get("timestampEdited") is not None
@@ -101,6 +102,12 @@ class DiscordReader:
     def _author(self, author: Entry) -> str:
         name = text_of(author, "nickname") or text_of(author, "name")
         return self._people.name_of(text_of(author, "id"), name)
+
+
+def _said(entry: Entry) -> Entry:
+    """What holds the words and files of a message: it itself, or what it passes on without a word."""
+    own = text_of(entry, "content") or entry.get("attachments") or entry.get("stickers")
+    return entry if own else object_of(entry, "forwardedMessage") or entry
 
 
 def _attachment(entry: Entry) -> tuple[MessageKind, str]:

@@ -94,8 +94,10 @@ class JsonExport:
                 except NotUnderstood as error:
                     report.skip_entry(entry.place, error.expected)
             report.message_count += len(messages)
-            if report.message_count > self._options.max_messages:
-                raise OversizedExport("messages", size=report.message_count, limit=self._options.max_messages)
+            # What is no message costs as much time as one.
+            count, limit = report.message_count + report.skipped_line_count, self._options.max_messages
+            if count > limit:
+                raise OversizedExport("messages", size=count, limit=limit)
             yield messages
 
     def _message(self, entry: PlacedEntry, reader: EntryReader) -> ParsedMessage:

@@ -15,7 +15,7 @@ from chat_service.parsers.errors import UnreadableExport
 from chat_service.parsers.json_events import json_events
 from chat_service.parsers.json_export import JsonExport, PlacedEntry
 from chat_service.parsers.json_records import head_keys, records
-from chat_service.parsers.meta_messages import MetaReader, meta_text, undone
+from chat_service.parsers.meta_messages import MetaReader, escaped_text_of, undone
 from chat_service.parsers.model import (
     ChatFormat,
     DateEvidence,
@@ -29,6 +29,8 @@ from chat_service.parsers.reversal import newest_last
 EXPECTED = "expected message_1.json of a Messenger or Instagram chat, as Meta's download in JSON has it"
 
 PART_NAME = re.compile(r"message_(?P<number>[0-9]{1,6})\.json", re.IGNORECASE)
+# What makes the folder of an encrypted chat unique, and is no part of its name.
+_FOLDER_NUMBER = re.compile(r"_[0-9]{1,20}$")
 # So many entries tell whether a file runs forwards or backwards.
 _ENTRIES_FOR_ORDER = 1_000
 _OLD = {"sender_name", "timestamp_ms"}
@@ -97,7 +99,8 @@ def _entries(part: ExportPart, report: ExportReport) -> Iterator[PlacedEntry]:
             number += 1
             yield PlacedEntry(number, value, part.name)
         elif path in ("title", "threadName") and isinstance(value, str):
-            report.chat_name = undone(storable(value))[:256]
+            name = undone(value) if path == "title" else _FOLDER_NUMBER.sub("", value)
+            report.chat_name = storable(name)[:256]
         elif path == "participants" and not report.chat_name:
             report.chat_name = ", ".join(participants(value))[:256]
 
@@ -105,9 +108,9 @@ def _entries(part: ExportPart, report: ExportReport) -> Iterator[PlacedEntry]:
 def participants(value: object) -> list[str]:
     """The names in a list of participants: objects with a name, or plain names."""
     named = {"participants": value}
-    names = [meta_text(person, "name") for person in objects_of(named, "participants")]
+    names = [escaped_text_of(person, "name") for person in objects_of(named, "participants")]
     if isinstance(value, list):
-        names += [undone(storable(name)) for name in value if isinstance(name, str)]
+        names += [storable(name) for name in value if isinstance(name, str)]
     return [name for name in names if name]
 
 

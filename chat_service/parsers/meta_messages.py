@@ -33,16 +33,22 @@ _ATTACHMENTS = {
     "media": None,
 }
 _SYSTEM_TYPES = frozenset({"subscribe", "unsubscribe", "plan", "payment"})
-# What stands in place of a text when something was attached: it says so and nothing more.
-_ATTACHED = re.compile(r"(?:\S.{0,200}? )?sent (?:an?|\d+|the) [\w ]{1,30}\.?", re.IGNORECASE)
 # Reactions that are written as messages of their own. Nobody is known to type exactly this.
 _REACTION = re.compile(r"Liked a message|Reacted (?:.{1,40} )?to your message ?")
-_NOTICE = re.compile(
+# What the platform writes behind the name of whoever did something: that something was attached, ...
+_SENT = re.compile(
+    r"sent (?:an?|[0-9]+) (?:attachment|photo|video|voice message|sticker|GIF|file|link|(?:live )?location"
+    r"|post|reel|story)s?\.?",
+    re.IGNORECASE,
+)
+# ... or that something happened in the group.
+_HAPPENED = re.compile(
     r"(?:named the group|changed the (?:group|chat)|set the (?:emoji|quick reaction|nickname)"
     r"|added .+ to the group|removed .+ from the group|left the group|joined the (?:call|video chat|group)"
     r"|started a (?:call|video chat)|created (?:the group|a poll)|voted for|turned (?:on|off)"
     r"|unsent a message|set (?:his|her|their|your) own|pinned a message|missed (?:a|your) (?:call|video))\b"
 )
+_ENDS_OF_SENTENCES = (".", "。", "।", "۔")
 
 
 class MetaReader:
@@ -54,28 +60,39 @@ class MetaReader:
 
     def read(self, entry: Entry) -> ParsedMessage:
         """The message that an entry is. Raises NotUnderstood."""
-        name = meta_text(entry, "sender_name", "senderName")
+        clean = "senderName" in entry
+        name = text_of(entry, "senderName") if clean else escaped_text_of(entry, "sender_name")
         author = self._people.name_of("", name)
-        milliseconds = whole_of(entry.get("timestamp_ms", entry.get("timestamp")))
-        if milliseconds is None:
-            raise NotUnderstood('a "timestamp_ms"')
-        moment = self._clock.of_instant(milliseconds // 1000)
-        content = meta_text(entry, "content", "text")
-        if entry.get("is_unsent") is True or entry.get("isUnsent") is True:
+        moment = self._clock.of_instant(_seconds(entry))
+        if entry.get("isUnsent" if clean else "is_unsent") is True:
             return ParsedMessage(author, moment, "", MessageKind.DELETED)
-        if _is_notice(entry, content, author):
+        content = text_of(entry, "text") if clean else escaped_text_of(entry, "content")
+        kind, attachment = _attachment(entry)
+        if kind is MessageKind.CALL:
+            return ParsedMessage(author, moment, content, kind)
+        attached = kind is not MessageKind.TEXT or bool(object_of(entry, "share"))
+        if _is_notice(entry, content, author, attached):
             said = content if content.startswith(author) else f"{author}: {content}"
             return ParsedMessage(None, moment, said.removesuffix(": "), MessageKind.SYSTEM)
-        kind, attachment = _attachment(entry)
-        body = _body(entry, content, kind)
+        if _is_placeholder(content, author, attached):
+            content = ""
+        body = _with_share(content, object_of(entry, "share"))
         if kind is MessageKind.TEXT and not body:
             kind = MessageKind.OTHER
         return ParsedMessage(author, moment, body, kind, attachment_name=attachment)
 
 
-def meta_text(entry: Entry, *keys: str) -> str:
-    """The first text there is under these keys, with Meta's escapes undone."""
-    return next((undone(text) for key in keys if (text := text_of(entry, key))), "")
+def escaped_text_of(entry: Entry, key: str) -> str:
+    """A text of the download of the account, with its escapes undone; empty where there is none."""
+    value = entry.get(key)
+    return storable(undone(value)) if isinstance(value, str) else ""
+
+
+def _seconds(entry: Entry) -> int:
+    milliseconds = whole_of(entry.get("timestamp_ms", entry.get("timestamp")))
+    if milliseconds is None:
+        raise NotUnderstood('a "timestamp_ms"')
+    return milliseconds // 1000
 
 
 def undone(text: str) -> str:
@@ -83,26 +100,44 @@ def undone(text: str) -> str:
     if text.isascii():
         return text
     try:
-        return storable(text.encode("latin-1").decode())
+        return text.encode("latin-1").decode()
     except UnicodeError:
         return text
 
 
-def _is_notice(entry: Entry, content: str, author: str) -> bool:
-    """Whether the platform wrote it.
-
-    A full name at the start, "Anna Berg hat die Gruppe verlassen", tells so in any language, as
-    nobody begins a message with their own; behind a single name the words must be known as well.
-    """
+def _is_notice(entry: Entry, content: str, author: str, attached: bool) -> bool:
+    """Whether the platform wrote it, about something that happened."""
     if text_of(entry, "type").lower() in _SYSTEM_TYPES or _REACTION.fullmatch(content):
         return True
-    if _is_call(entry) or not content:
+    done = _done(content, author)
+    if attached or not done or _SENT.fullmatch(done):
         return False
-    said = content.removeprefix(f"{author} ")
-    if said == content:
-        said = content.removeprefix("You ")
-        return said != content and bool(_NOTICE.match(said)) and content.endswith(".")
-    return not _ATTACHED.fullmatch(content) and (" " in author or bool(_NOTICE.match(said)))
+    return bool(_HAPPENED.match(done)) or _is_sentence_about(content, author)
+
+
+def _is_placeholder(content: str, author: str, attached: bool) -> bool:
+    """Whether a text only says that something was attached."""
+    done = _done(content, author)
+    return bool(_SENT.fullmatch(done)) or (attached and _is_sentence_about(content, author))
+
+
+def _done(content: str, author: str) -> str:
+    """What a text says behind the name of its author, or behind "You"; empty where it does not begin so."""
+    for who in (author, "You"):
+        if content.startswith(f"{who} "):
+            return content[len(who) + 1 :]
+    return ""
+
+
+def _is_sentence_about(content: str, author: str) -> bool:
+    """Whether a text is a sentence that begins with the full name of its author.
+
+    "Anna Berg hat die Gruppe verlassen." tells so in any language, as nobody writes about themselves
+    like that; behind a single name, which may be any word, only known words tell.
+    """
+    return (
+        " " in author and content.startswith(f"{author} ") and content.rstrip().endswith(_ENDS_OF_SENTENCES)
+    )
 
 
 def _is_call(entry: Entry) -> bool:
@@ -125,18 +160,10 @@ def _attachment(entry: Entry) -> tuple[MessageKind, str]:
 
 
 def _paths(items: Iterable[Entry]) -> list[str]:
-    return [path for item in items if (path := meta_text(item, "uri"))]
+    return [path for item in items if (path := escaped_text_of(item, "uri"))]
 
 
-def _body(entry: Entry, content: str, kind: MessageKind) -> str:
-    share = object_of(entry, "share")
-    link, shared = meta_text(share, "link"), meta_text(share, "share_text")
-    if (
-        (share or kind is not MessageKind.TEXT)
-        and kind is not MessageKind.CALL
-        and _ATTACHED.fullmatch(content)
-    ):
-        content = ""
-    return "\n".join(
-        part for at, part in enumerate((content, shared, link)) if part and (at == 0 or part not in content)
-    )
+def _with_share(content: str, share: Entry) -> str:
+    """A text with what was shared under it, unless that is part of it already."""
+    shared = [escaped_text_of(share, key) for key in ("share_text", "link")]
+    return "\n".join([part for part in (content, *(part for part in shared if part not in content)) if part])

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from chat_service.parsers.clock import Clock
 from chat_service.parsers.entries import MAX_NAME_CHARS, NotUnderstood, joined_names
@@ -142,7 +142,7 @@ class _Builder:
         if self._report.message_count > limit:
             raise OversizedExport("messages", size=self._report.message_count, limit=limit)
 
-    def _refuse(self, line: int) -> None:
+    def _refuse(self, line: int) -> NoReturn:
         limit = self._options.max_message_chars
         raise UnreadableExport(f"the message is longer than {limit:,} characters", line=line)
 

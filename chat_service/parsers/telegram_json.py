@@ -53,14 +53,14 @@ class _Chats:
     def __init__(self) -> None:
         self.choices: dict[int, ChatChoice] = {}
         self._number = 0
-        self._id = self._name = self._type = ""
+        self._fields: dict[str, str] = {}
         self._messages = 0
 
     def begin(self) -> None:
         """A chat begins."""
         self.end()
         self._number += 1
-        self._id = self._name = self._type = ""
+        self._fields = {}
         self._messages = 0
         if self._number > MAX_CHATS:
             raise OversizedExport("chats", size=self._number, limit=MAX_CHATS)
@@ -70,15 +70,15 @@ class _Chats:
         if key == "item":
             self._messages += 1
         else:
-            setattr(self, f"_{key}", _word(value))
+            self._fields[key] = _word(value)
 
     def end(self) -> None:
         """The chat is over; one without an entry cannot be chosen."""
         if self._messages:
             # "Saved messages" has a type and no name.
-            name = self._name or self._type.replace("_", " ")
-            choice = ChatChoice(self._id or str(self._number), name, self._messages)
-            self.choices[self._number] = choice
+            name = self._fields.get("name") or self._fields.get("type", "").replace("_", " ")
+            chat_id = self._fields.get("id") or str(self._number)
+            self.choices[self._number] = ChatChoice(chat_id, name, self._messages)
 
 
 def _choose(file: BinaryIO, wanted: str) -> int:
@@ -117,13 +117,16 @@ def _entries(file: BinaryIO, report: ExportReport) -> Iterator[PlacedEntry]:
 
 def _entries_of_account(file: BinaryIO, index: int, report: ExportReport) -> Iterator[PlacedEntry]:
     """The entries of the chat with this number; those of the others are passed over."""
-    chat = [0]
-    number = 0
+    chat = number = 0
+
+    def is_chosen(_: str) -> bool:
+        return chat == index
+
     wanted = {f"{path}.{key}" for path in _LISTS for key in ("name", "messages.item")}
-    for path, value in records(json_events(file), wanted, keep=lambda _: chat[0] == index):
+    for path, value in records(json_events(file), wanted, keep=is_chosen):
         if path in _LISTS:
-            chat[0] += 1
-        elif chat[0] != index or value is BEGIN:
+            chat += 1
+        elif chat != index or value is BEGIN:
             continue
         elif path.endswith(".name"):
             report.chat_name = _word(value)

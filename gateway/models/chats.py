@@ -1,8 +1,10 @@
 """Chats and their messages."""
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from gateway.models.base import CHAT_ID, NEXT_PAGE_TOKEN, Text, Time, example
+
+_HOURS: list[JsonValue] = [*([91] * 23), 109]
 
 
 class Participant(BaseModel):
@@ -93,32 +95,7 @@ class ChatStats(BaseModel):
         longest_streak_day_count=77,
         longest_silence_day_count=9,
         weekday_counts=[300, 310, 290, 305, 340, 350, 307],
-        hour_counts=[
-            93,
-            41,
-            12,
-            3,
-            0,
-            0,
-            9,
-            40,
-            88,
-            95,
-            90,
-            85,
-            110,
-            120,
-            99,
-            92,
-            98,
-            104,
-            130,
-            160,
-            190,
-            210,
-            193,
-            140,
-        ],
+        hour_counts=_HOURS,
     )
 
     chat_id: str

@@ -1,6 +1,7 @@
 """Every format through ImportChat: what is stored of it, and how a file that is none is refused."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,21 @@ def test_a_given_name_wins_over_that_of_the_export(client: ChatClient, user_id: 
     chat = client.import_file(content_of("discord"), user_id=user_id, display_name="Us")
 
     assert chat.display_name == "Us"
+
+
+def test_a_header_of_before_there_was_a_choice_is_the_same_as_one_without_it(
+    client: ChatClient, user_id: str, chat_database: Connection
+) -> None:
+    header = {"user_id": user_id, "request_id": str(uuid.uuid4())}
+    first = client.import_file(export(2), **header)
+    with chat_database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE chats SET import_header = import_header - 'export_chat' WHERE user_id = %s", (user_id,)
+        )
+
+    assert client.import_file(export(2), **header) == first
+    with refused("REQUEST_ID_REUSED", field="export_chat"):
+        client.import_file(export(2), **header, export_chat="x")
 
 
 def test_a_file_with_two_readings_of_its_dates_says_that_it_was_guessed(

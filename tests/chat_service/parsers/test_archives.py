@@ -17,7 +17,9 @@ from chat_service.parsers import (
     ParseOptions,
     SeveralChats,
     UnreadableExport,
+    archive_chats,
     open_export,
+    telegram_json,
 )
 from tests.chat_service.parsers.test_exports import EXPORTS, content_of, packed
 
@@ -118,6 +120,23 @@ def test_several_chats_are_listed_and_one_of_them_is_chosen() -> None:
     assert len(read_archive(threads(), export_chat="Jana Nováková, Petr")) == 4
     with pytest.raises(SeveralChats, match="no chat of that id or name"):
         read_archive(threads(), export_chat="inbox/c_3")
+
+
+def test_a_damaged_thread_does_not_keep_the_others_from_being_chosen() -> None:
+    anna, damaged = (
+        content_of("messenger_encrypted"),
+        b'{"messages": [{"sender_name": "A", "timestamp_ms": 1}',
+    )
+    files = {"inbox/a_1/message_1.json": anna, "inbox/b_2/message_1.json": damaged}
+
+    assert len(read_archive(archive(files), export_chat="inbox/a_1")) == 4
+    with pytest.raises(UnreadableExport, match="cut off"):
+        read_archive(archive(files), export_chat="inbox/b_2")
+
+
+def test_an_archive_of_pages_is_refused_with_advice() -> None:
+    with pytest.raises(UnreadableExport, match="it holds HTML: export it again, and choose the format JSON"):
+        read_archive(archive({"messages/inbox/a_1/message_1.html": b"<html>"}))
 
 
 def test_two_chats_that_are_named_alike_are_both_offered() -> None:
@@ -282,3 +301,18 @@ def test_a_name_that_stands_twice_is_refused() -> None:
 
     with pytest.raises(UnreadableExport, match="twice"):
         read_archive(packed_files.getvalue())
+
+
+def test_more_chats_than_anybody_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_chats, "MAX_CHATS", 2)
+    files = {f"{number}/_chat.txt": IOS for number in range(3)}
+
+    with pytest.raises(OversizedExport, match="more than 2 chats"):
+        read_archive(archive(files))
+
+
+def test_an_account_of_more_chats_than_anybody_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telegram_json, "MAX_CHATS", 2)
+
+    with pytest.raises(OversizedExport, match="more than 2 chats"):
+        read_archive(archive({"result.json": (EXPORTS / "telegram_account.json").read_bytes()}))

@@ -19,6 +19,7 @@ from chat_service.parsers import (
     open_export,
     reversal,
 )
+from chat_service.parsers.entries import storable, whole_of
 from tests.chat_service.parsers.test_exports import EXPORTS, read_export
 
 ACCOUNT = (EXPORTS / "telegram_account.json").read_bytes()
@@ -115,6 +116,8 @@ def test_an_account_without_a_message_is_refused() -> None:
         (b"{\n]", 2, "this is not valid JSON from here on"),
         (telegram(said("a")).replace(b'"Anna"', b"Anna"), 10, "this is not valid JSON from here on"),
         (telegram(said("a")) + b"\n{}", 16, "this is not valid JSON from here on"),
+        # Behind the end, in a later block.
+        (telegram(said("a")) + b" " * 100_000 + b"\n{}", 16, "this is not valid JSON from here on"),
         (telegram(said("a")).replace(b'"a"', b'"\xff"'), 12, "this is not valid JSON from here on"),
     ],
 )
@@ -184,6 +187,27 @@ def test_a_number_that_no_machine_holds_is_refused(number: str) -> None:
     assert "not valid JSON" in str(refusal_of(content.replace(b'"NUMBER"', number.encode())))
 
 
+def test_what_is_passed_on_in_discord_is_in_the_message() -> None:
+    author = {"id": "1", "name": "anna"}
+    passed = {"content": "the original", "attachments": [{"fileName": "a.png"}]}
+    entries = [
+        {
+            "timestamp": "2024-01-01T10:00:00+00:00",
+            "author": author,
+            "content": own,
+            "forwardedMessage": passed,
+        }
+        for own in ("", "see this")
+    ]
+
+    messages, _ = read_export(json.dumps({"guild": {}, "channel": {}, "messages": entries}).encode())
+
+    assert [(message.body, message.attachment_name) for message in messages] == [
+        ("the original", "a.png"),
+        ("see this", ""),
+    ]
+
+
 # Texts that a database cannot keep.
 
 
@@ -205,6 +229,11 @@ def test_texts_are_kept_but_for_what_cannot_be_stored(written: str, kept: str) -
     assert (messages[0].body, messages[0].author) == (kept, kept)
 
 
+def test_what_another_parser_would_let_through_is_not_stored_either() -> None:
+    assert storable("a\ud800b\0") == "a?b\ufffd"
+    assert whole_of(float("inf")) is None
+
+
 # Limits.
 
 
@@ -214,6 +243,8 @@ def test_more_messages_than_allowed_are_refused() -> None:
     error = refusal_of(telegram(*[said("a")] * 4), max_messages=3)
     assert isinstance(error, OversizedExport)
     assert (error.size, error.limit, error.unit) == (4, 3, "messages")
+    # What is none counts too: a file of nothing else would keep a thread busy for minutes.
+    assert isinstance(refusal_of(telegram(said("a"), 1, 2, 3), max_messages=3), OversizedExport)
 
 
 def test_a_message_that_is_too_long_is_refused_with_its_place() -> None:
@@ -290,17 +321,17 @@ def test_a_file_that_gives_a_byte_at_a_time_is_read_in_full() -> None:
     ("head", "entry"), [(TELEGRAM_HEAD, TELEGRAM_ENTRY), (b"{", META_ENTRY)], ids=["telegram", "newest first"]
 )
 def test_memory_does_not_grow_with_the_file(monkeypatch: pytest.MonkeyPatch, head: bytes, entry: str) -> None:
-    # Given more messages than a reversal keeps in memory; they would take some 6 MB
+    # Given more messages than a reversal keeps in memory; they would take some 7 MB
     monkeypatch.setattr(reversal, "_MEMORY_BYTES", 100_000)
-    export = open_export(made_up(head, entry, 12_000), ParseOptions())
+    export = open_export(made_up(head, entry, 14_000), ParseOptions())
 
     tracemalloc.start()
     count = sum(1 for _ in export)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert count == 12_000
-    assert peak_bytes < 3_500_000
+    assert count == 14_000
+    assert peak_bytes < 4_000_000
 
 
 def test_what_is_written_newest_first_is_read_oldest_first() -> None:
