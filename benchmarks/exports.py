@@ -3,15 +3,14 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-_TEXT = (
-    "the house by the sea is open and we should bring bread, cheese and the red blanket before it rains 🌧️ "
-    "again schöne Grüße from everybody who could not come this time"
-)
+_TEXT = "the house by the sea is open and we should bring bread, cheese and the red blanket before it rains"
 _WORDS = _TEXT.split()
+_ENDS = (" 🌧️", " schöne Grüße", "")
 _BEGIN = datetime(2019, 1, 1)  # noqa: DTZ001  # exports have no zone
 _MINUTES_BETWEEN = 3
 _MEDIA_EVERY = 12
 _LONG_EVERY = 40
+_WITH_END_EVERY = 5
 
 
 def write_android(path: Path, messages: int) -> Path:
@@ -44,7 +43,9 @@ def _message(number: int, mark: str, omitted: str) -> str:
     author = "Anna" if number % 5 < 3 else "Ben Fox"
     if number % _MEDIA_EVERY == 0:
         return f"{author}: {mark}{omitted}"
-    body = " ".join(_WORDS[number % 13 : 13 + number % 16])
+    body = " ".join(_WORDS[number % 9 : 9 + number % 11])
+    if number % _WITH_END_EVERY == 0:
+        body += _ENDS[number % len(_ENDS)]
     if number % _LONG_EVERY == 0:
         body += "\nand (in a second line) https://example.org/a/b?c=d"
     return f"{author}: {body}"

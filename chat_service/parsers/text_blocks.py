@@ -9,8 +9,9 @@ from chat_service.parsers.errors import UnreadableExport
 # Small enough to stay in a core's cache, large enough that the cost a block does not matter.
 BLOCK_BYTES = 128 * 1024
 _LONGEST_BOM_BYTES = 3
+_UTF_8 = "utf-8"
 _BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF8, _UTF_8),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
@@ -23,8 +24,11 @@ class TextBlock(NamedTuple):
     text: str
 
 
-def text_blocks(file: BinaryIO, max_line_chars: int) -> Iterator[TextBlock]:
+def text_blocks(file: BinaryIO, max_line_chars: int, *, undecoded: bool = False) -> Iterator[TextBlock]:
     """Yields the text of a file from its start; carriage returns before a line feed are dropped.
+
+    Where `undecoded` is asked of a file of UTF-8, every character is one byte of it, and `decoded`
+    gives the text: one emoji makes all of a decoded block four times as wide, and cutting it up slow.
 
     Raises UnreadableExport for bytes that are no UTF-8 (nor UTF-16 with a byte order mark), for NUL
     characters, and for an unfinished line that grows beyond `max_line_chars`.
@@ -32,11 +36,11 @@ def text_blocks(file: BinaryIO, max_line_chars: int) -> Iterator[TextBlock]:
     file.seek(0)
     line = 1
     rest = ""
-    for text in _decoded(file):
+    for text in _decoded(file, undecoded=undecoded):
         text = rest + text
         end = text.rfind("\n")
         rest = text[end + 1 :]
-        if len(rest) > max_line_chars:
+        if len(rest) > max_line_chars and (not undecoded or _chars_of(rest) > max_line_chars):
             at = line + text.count("\n")
             raise UnreadableExport(f"the line is longer than {max_line_chars:,} characters", line=at)
         if end >= 0:
@@ -45,6 +49,33 @@ def text_blocks(file: BinaryIO, max_line_chars: int) -> Iterator[TextBlock]:
             yield block
     if rest:
         yield TextBlock(line, _feeds_first(rest))
+
+
+def decoded(text: str) -> str:
+    """What the characters of an undecoded text mean. Raises UnicodeDecodeError."""
+    return text if text.isascii() else text.encode("latin-1").decode()
+
+
+def bytes_that_are_no_text(undecoded: str, first_line: int) -> UnreadableExport:
+    """The error for an undecoded text with a line feed before each line that `decoded` refuses."""
+    raw = undecoded.encode("latin-1")
+    try:
+        raw.decode()
+        before = 0
+    except UnicodeDecodeError as error:
+        before = raw.count(b"\n", 0, error.start)
+    return UnreadableExport("bytes that are not UTF-8 text", line=first_line + max(0, before - 1))
+
+
+def is_utf_8(file: BinaryIO) -> bool:
+    """Whether a file is read as UTF-8."""
+    file.seek(0)
+    return _encoding(_first_chunk(file))[0] == _UTF_8
+
+
+def _chars_of(undecoded: str) -> int:
+    """How many characters the bytes are: all but those that go on with one."""
+    return sum(1 for byte in undecoded.encode("latin-1") if byte & 0xC0 != 0x80)
 
 
 def decode_head(head: bytes) -> str | None:
@@ -61,11 +92,11 @@ def _feeds_first(text: str) -> str:
     return "\n" + (text.replace("\r\n", "\n") if "\r" in text else text)
 
 
-def _decoded(file: BinaryIO) -> Iterator[str]:
+def _decoded(file: BinaryIO, *, undecoded: bool) -> Iterator[str]:
     """Yields the text chunk by chunk, without the byte order mark."""
     chunk = _first_chunk(file)
     encoding, bom = _encoding(chunk)
-    decoder = codecs.getincrementaldecoder(encoding)()
+    decoder = codecs.getincrementaldecoder("latin-1" if undecoded else encoding)()
     chunk = chunk[len(bom) :]
     line = 1
     while True:
@@ -97,4 +128,4 @@ def _encoding(head: bytes) -> tuple[str, bytes]:
     for bom, encoding in _BOMS:
         if head.startswith(bom):
             return encoding, bom
-    return "utf-8", b""
+    return _UTF_8, b""

@@ -2,6 +2,7 @@
 
 import re
 
+from chat_service.parsers.text_blocks import decoded
 from chat_service.parsers.whatsapp_bodies import quotes_like_a_notice
 from chat_service.parsers.whatsapp_header import INVISIBLE
 
@@ -22,19 +23,24 @@ class Authors(dict[str | None, str | None]):
     stays, as it may be all that tells two people of one name apart.
     """
 
-    def __init__(self) -> None:
-        """Begin with nobody."""
+    def __init__(self, *, undecoded: bool = False) -> None:
+        """Begin with nobody; the texts may be undecoded."""
         super().__init__()
+        self._undecoded = undecoded
         self.names: set[str] = set()
 
     def __missing__(self, raw: str | None) -> str | None:
         if len(self) >= _MAX_REMEMBERED:
             self.clear()
             self.names.clear()
-        self[raw] = name = _name(raw) if raw is not None else None
+        self[raw] = name = _name(self.meaning(raw)) if raw is not None else None
         if name is not None:
             self.names.add(name)
         return name
+
+    def meaning(self, raw: str) -> str:
+        """What the text says. Raises UnicodeDecodeError."""
+        return decoded(raw) if self._undecoded else raw
 
 
 def _name(raw: str) -> str | None:

@@ -62,14 +62,30 @@ _KEPT_PHRASES["null"] = MessageKind.OTHER
 _PLACEHOLDERS = {_key(phrase): kind for phrase, kind in _PLACEHOLDER_PHRASES.items()}
 _KEPT = {_key(phrase): kind for phrase, kind in _KEPT_PHRASES.items()}
 
-# The spellings that are met, ready for one look-up of an untouched text. The empty one with its full
-# stop is `Anna:.`
-WHOLE_BODIES = frozenset(
-    spelling + stop
-    for phrase in (phrase.rstrip(_STOPS) for phrase in (*_PLACEHOLDER_PHRASES, *_KEPT_PHRASES))
-    for spelling in (phrase, phrase.lower(), phrase[:1].upper() + phrase[1:])
-    for stop in ("", *_STOPS)
-)
+
+def _spellings(phrase: str) -> Iterable[str]:
+    """A phrase as it is met: in its usual cases, with and without a full stop, on iOS behind a mark."""
+    bare = phrase.rstrip(_STOPS)
+    for spelling in {bare, bare.lower(), bare[:1].upper() + bare[1:]}:
+        for stop in ("", *_STOPS):
+            yield spelling + stop
+            if bare:
+                yield MARK + spelling + stop
+
+
+# Ready for one look-up of an untouched text.
+WHOLE_BODIES: dict[str, Reading] = {
+    spelling: Reading(kind, "")
+    for phrase, kind in _PLACEHOLDER_PHRASES.items()
+    for spelling in _spellings(phrase)
+} | {
+    spelling: Reading(kind, spelling.removeprefix(MARK))
+    for phrase, kind in _KEPT_PHRASES.items()
+    for spelling in _spellings(phrase)
+}
+for _stop in _STOPS:
+    # `Anna: .` are words; whether it was `Anna:.` only the head tells.
+    del WHOLE_BODIES[_stop]
 
 _EDITED = re.compile(
     rf"[ \n]?(?:[{INVISIBLE}]*<(?i:{_any_of(phrases.EDITED)})\.?>|{MARK}<[^<>:\n]{{5,80}}>)$"
@@ -143,18 +159,19 @@ _KIND_OF_EXTENSION = {
 }
 
 
+_MARK_UNDECODED = MARK.encode().decode("latin-1")
 # What is in every text that may hold more than words, unless it is a phrase as a whole.
 _SIGNS = (MARK, "<", "(", ":\n", "//maps.g", "//foursquare")
 
 
 def needing_reading(bodies: list[str], text: str) -> Iterable[int]:
-    """Which bodies of a text may hold more than words, by their numbers.
+    """Which bodies of a text, decoded or not, may hold more than words, by their numbers.
 
     Cheap, as it is asked of every message: a sign that the whole text lacks is looked for in no body.
     """
-    found = [number for number, body in enumerate(bodies) if body in WHOLE_BODIES]
+    found = [number for number, body in enumerate(bodies) if body in WHOLE_BODIES or body == "."]
     for sign in _SIGNS:
-        if sign in text:
+        if sign in text or (sign is MARK and _MARK_UNDECODED in text):
             found += [number for number, body in enumerate(bodies) if sign in body]
     return sorted(set(found))
 

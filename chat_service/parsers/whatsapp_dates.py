@@ -8,6 +8,7 @@ from datetime import date, datetime
 from operator import add
 
 from chat_service.parsers.model import DateOrder
+from chat_service.parsers.text_blocks import decoded
 from chat_service.parsers.whatsapp_header import HeadShape
 from chat_service.parsers.whatsapp_words import ERAS, HALVES, MONTHS, Half
 
@@ -162,9 +163,9 @@ class Moments:
     Most clocks with colons are ISO as they stand; `14.56` would be read as 14 hours and a fraction.
     """
 
-    def __init__(self, shapes: Iterable[HeadShape]) -> None:
-        """Take the shapes of the heads that the clocks are of."""
-        self._clocks = IsoClocks()
+    def __init__(self, shapes: Iterable[HeadShape], *, undecoded: bool = False) -> None:
+        """Take the shapes of the heads that the clocks are of; their texts may be undecoded."""
+        self._clocks = IsoClocks(undecoded=undecoded)
         self._maybe_iso = all(shape.clock == ":" for shape in shapes)
 
     def read(self, days: list[str], clocks: list[str]) -> list[datetime]:
@@ -179,10 +180,15 @@ class Moments:
 class IsoClocks(dict[str, str]):
     """Remembers what the texts of times mean, with or without AM or PM, as `18:30:00`."""
 
+    def __init__(self, *, undecoded: bool = False) -> None:
+        """Begin with none; the texts may be undecoded."""
+        super().__init__()
+        self._undecoded = undecoded
+
     def __missing__(self, text: str) -> str:
         if len(self) >= _MAX_REMEMBERED:
             self.clear()
-        self[text] = clock = _iso_clock(text)
+        self[text] = clock = _iso_clock(decoded(text) if self._undecoded else text)
         return clock
 
 

@@ -117,9 +117,16 @@ class HeadShape:
         return self._pattern(f"({self._date})", f"({self._time})")
 
     @cached_property
-    def dates(self) -> re.Pattern[str]:
-        """Finds the dates alone of all heads."""
-        return re.compile(self._pattern(f"({self._date})", self._time))
+    def dates(self) -> str:
+        """The pattern of a head with a group for the date alone."""
+        return self._pattern(f"({self._date})", self._time)
+
+    @cached_property
+    def undecoded(self) -> bool:
+        """Whether the heads can be found in text that `undecoded` patterns fit: most can."""
+        texts = (self.nought, *self.separators, self.comma, self.link, self.clock, self.closing)
+        special = self.spelled or self.era or self.buddhist or self.marks_inside
+        return not (special or self.half_before or self.half_words) and "".join(texts).isascii()
 
     @cached_property
     def broken(self) -> str:
@@ -178,6 +185,13 @@ class HeadShape:
         return f"{before}{hour}{clock}{sixtieth}{seconds}(?:{SPACE}?{behind})?"
 
 
+def undecoded(pattern: str) -> str:
+    """A pattern of a head for text whose every character is a byte of UTF-8."""
+    for part, as_bytes in _UNDECODED.items():
+        pattern = pattern.replace(part, as_bytes)
+    return pattern
+
+
 def shape_of(line: str) -> HeadShape | None:
     """The shape of the head that a line begins with, or None where it begins with none."""
     for pattern, time_first in ((_ANY_HEAD, False), (_ANY_TIME_FIRST, True)):
@@ -226,6 +240,12 @@ def _with_numbers(shape: HeadShape, head: re.Match[str]) -> HeadShape | None:
     )
 
 
+# What is no ASCII in the patterns of most heads, as it is where UTF-8 is read byte by byte.
+_UNDECODED = {
+    MARKS: r"(?:\xe2(?:\x80[\x8b\x8e\x8f\xaa-\xae]|\x81[\xa0\xa6-\xa9])|\xd8\x9c|\xef\xbb\xbf)*",
+    SPACE: r"(?: |\xc2\xa0|\xe2\x80[\x87\x89\xaf])",
+    _NO_LETTER: "(?![A-Za-z])",
+}
 _DIGITS_OF_A_DATE = frozenset(
     (first, last) for first in (1, 2, 4) for last in (1, 2, 4) if (first, last) not in {(1, 1), (4, 4)}
 )

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chat_service.parsers.model import ExportReport
+from chat_service.parsers.text_blocks import decoded
 from chat_service.parsers.whatsapp_dates import Days, YearlessDays
-from chat_service.parsers.whatsapp_header import AUTHOR, HeadShape
+from chat_service.parsers.whatsapp_header import AUTHOR, HeadShape, undecoded
 from chat_service.parsers.whatsapp_survey import Survey
 
 _PARTS_OF_A_MESSAGE = 4
@@ -45,8 +46,11 @@ class Splitter:
         if main.first_year:
             self._days[0] = YearlessDays(main)
         self._time_first = [shape.time_first for shape in shapes]
-        self._split = re.compile(f"{main.shape.stamp}({AUTHOR})?").split
-        self._any_head = re.compile(_alternatives(shapes, main.shape.broken if found.broken else ""))
+        self._undecoded = found.undecoded
+        stamp = undecoded(main.shape.stamp) if found.undecoded else main.shape.stamp
+        self._split = re.compile(f"{stamp}({AUTHOR})?").split
+        any_head = _alternatives(shapes, main.shape.broken if found.broken else "")
+        self._any_head = re.compile(undecoded(any_head) if found.undecoded else any_head)
         self._always_careful = bool(main.first_year)
         further = [shape.stamp for shape in shapes[1:]] + [main.shape.broken] * found.broken
         self._odd = re.compile(f"(?!{main.shape.stamp})(?:{'|'.join(further)})") if further else None
@@ -74,12 +78,18 @@ class Splitter:
         if "" in days:
             return self._careful(text, line)
         if before:
-            self._report.skip(before[1:], line)
+            self._report.skip(self._meaning(before[1:]), line)
             line += before.count("\n")
         return Pieces(days, clocks, parts[2::_PARTS_OF_A_MESSAGE], parts[3::_PARTS_OF_A_MESSAGE], line)
 
+    def _meaning(self, text: str) -> str:
+        return decoded(text) if self._undecoded else text
+
     def _careful(self, text: str, line: int) -> Pieces:
-        """Head by head; what has the marks of one and no valid date stays in the message before it."""
+        """Head by head; what has the marks of one and no valid date stays in the message before it.
+
+        The pieces are such that they can be decoded, as those that are split are.
+        """
         pieces, begin, last = Pieces(), 0, 0
         first_line = line
         for head in self._any_head.finditer(text):
@@ -92,7 +102,7 @@ class Splitter:
                 self._begin_message(pieces, head, day)
                 begin = head.end()
             elif pieces.days:
-                self._report.skip(_line_at(text, last), line)
+                self._report.skip(self._meaning(_line_at(text, last)), line)
         self._end_message(pieces, text[begin:], first_line)
         return pieces
 
@@ -100,7 +110,7 @@ class Splitter:
         if pieces.days:
             pieces.bodies.append(text)
         elif text:
-            self._report.skip(text[1:], first_line)
+            self._report.skip(self._meaning(text[1:]), first_line)
 
     def _begin_message(self, pieces: Pieces, head: re.Match[str], day: str) -> None:
         group, family = _group_and_family(head)

@@ -15,10 +15,11 @@ from typing import BinaryIO, NamedTuple
 
 from chat_service.parsers.errors import UnreadableExport
 from chat_service.parsers.model import DateEvidence, DateOrder, ParseOptions
-from chat_service.parsers.text_blocks import text_blocks
+from chat_service.parsers.text_blocks import TextBlock, is_utf_8, text_blocks
 from chat_service.parsers.whatsapp_date_order import DateVotes, YearVotes
 from chat_service.parsers.whatsapp_dates import Days, Family, Moments
 from chat_service.parsers.whatsapp_header import HeadShape, shape_of
+from chat_service.parsers.whatsapp_header import undecoded as as_undecoded
 
 EXPECTED = (
     'expected lines such as "31/12/2024, 18:30 - Anna: Hello" or "[31/12/2024, 18:30:15] Anna: Hello", '
@@ -45,6 +46,8 @@ class Survey:
     evidence: DateEvidence
     # Whether there are lines with the marks of a head and impossible numbers.
     broken: bool
+    # Whether the heads can be found in undecoded text, which is faster.
+    undecoded: bool
 
     @property
     def main(self) -> Family:
@@ -105,12 +108,11 @@ class _Others:
 
 def survey(file: BinaryIO, options: ParseOptions) -> Survey:
     """Looks a file over; raises UnreadableExport."""
-    blocks = text_blocks(file, options.max_line_chars)
-    shape, block = _find_shape(blocks)
-    surveyor = _Surveyor(shape, options)
-    while block:
-        surveyor.add(block)
-        block = next((following.text for following in blocks), "")
+    shape = _find_shape(text_blocks(file, options.max_line_chars))
+    quick = shape.undecoded and is_utf_8(file)
+    surveyor = _Surveyor(shape, options, undecoded=quick)
+    for block in text_blocks(file, options.max_line_chars, undecoded=quick):
+        surveyor.add(block.text)
     return surveyor.result()
 
 
@@ -120,14 +122,14 @@ def first_shape(text: str, max_lines: int) -> HeadShape | None:
     return next(filter(None, map(shape_of, lines)), None)
 
 
-def _find_shape(blocks: Iterator[tuple[int, str]]) -> tuple[HeadShape, str]:
-    """The shape of the first head, and the text of the block that it is in."""
+def _find_shape(blocks: Iterator[TextBlock]) -> HeadShape:
+    """The shape of the first head."""
     lines_left = MAX_LINES_BEFORE_FIRST_HEAD
     first_line, first_text = 0, ""
     for number, text in blocks:
         shape = first_shape(text, lines_left)
         if shape is not None:
-            return shape, text
+            return shape
         if not first_text:
             first_line, first_text = _first_text(number, text)
         lines_left -= text.count("\n")
@@ -151,17 +153,20 @@ def _first_text(number: int, text: str) -> tuple[int, str]:
 class _Surveyor:
     """Goes through the blocks from the one with the first head on."""
 
-    def __init__(self, shape: HeadShape, options: ParseOptions) -> None:
+    def __init__(self, shape: HeadShape, options: ParseOptions, *, undecoded: bool) -> None:
         self._shape = shape
         self._options = options
+        self._undecoded = undecoded
         self._votes = DateVotes(shape)
         self._years = YearVotes(Family(shape), options.today) if shape.spelled else None
-        self._stamp = re.compile(shape.stamp)
+        stamp = as_undecoded(shape.stamp) if undecoded else shape.stamp
+        self._stamp = re.compile(stamp)
+        self._dates = re.compile(as_undecoded(shape.dates) if undecoded else shape.dates)
         self._broken_head = re.compile(shape.broken)
         # A line that is no head of the family, but has a time near its beginning.
-        self._odd = re.compile(
-            rf"\n(?!{shape.stamp[1:]})(?=[^\n]{{0,{_HEAD_CHARS}}}?\d(?:[:.]| ?h ?)\d\d)[^\n]*"
-        )
+        digit = r"[0-9\x80-\xff]" if undecoded else r"\d"
+        time = rf"{digit}(?:[:.]| ?h ?){digit}{{2}}"
+        self._odd = re.compile(rf"\n(?!{stamp[1:]})(?=[^\n]{{0,{_HEAD_CHARS}}}?{time})[^\n]*")
         self._odd_left = _MAX_ODD_LINES
         self._others: dict[HeadShape, _Others] = {}
         self._broken = False
@@ -173,10 +178,10 @@ class _Surveyor:
     def add(self, text: str) -> None:
         """Takes the next block."""
         if self._years is not None:
-            for date in self._shape.dates.findall(text):
+            for date in self._dates.findall(text):
                 self._years.add(date)
         elif not self._votes.decided:
-            for date in self._shape.dates.findall(text):
+            for date in self._dates.findall(text):
                 self._votes.add(date)
         self._looked_at = -1
         for line in islice(self._odd.finditer(text), self._odd_left):
@@ -186,13 +191,18 @@ class _Surveyor:
 
     def _odd_line(self, text: str, line: re.Match[str]) -> None:
         self._odd_left -= 1
-        shape = shape_of(line[0][1:])
+        content = self._content(line[0])
+        shape = shape_of(content[1:])
         if shape is None:
-            self._broken = self._broken or self._broken_head.match(line[0]) is not None
+            self._broken = self._broken or self._broken_head.match(content) is not None
         elif shape in self._others or len(self._others) < _MAX_OTHER_SHAPES:
             others = self._others.setdefault(shape, _Others(shape))
             self._look_back(text, line.start())
-            others.add(line[0], self._last_head, self._offset + line.start())
+            others.add(content, self._last_head, self._offset + line.start())
+
+    def _content(self, line: str) -> str:
+        """What a line says; bytes that are no text are complained of when the messages are read."""
+        return line.encode("latin-1").decode(errors="replace") if self._undecoded else line
 
     def _look_back(self, text: str, end: int) -> None:
         """Finds the family's last head before a place."""
@@ -211,7 +221,10 @@ class _Surveyor:
         if self._years is not None:
             family = replace(family, first_year=self._years.first_year)
         further = (others.family_beside(family) for others in self._others.values())
-        return Survey((family, *filter(None, further)), evidence, self._broken)
+        families = (family, *filter(None, further))
+        # More than one family, and heads that are none, are looked for in what the bytes mean.
+        undecoded = self._undecoded and len(families) == 1 and not self._broken
+        return Survey(families, evidence, self._broken, undecoded)
 
 
 def stamp_of(shape: HeadShape, stamp: re.Pattern[str], text: str, at: int) -> tuple[str, str]:

@@ -20,9 +20,16 @@ from chat_service.parsers.model import (
     ParsedMessage,
     ParseOptions,
 )
-from chat_service.parsers.text_blocks import TextBlock, decode_head, text_blocks
+from chat_service.parsers.text_blocks import (
+    TextBlock,
+    bytes_that_are_no_text,
+    decode_head,
+    decoded,
+    text_blocks,
+)
 from chat_service.parsers.whatsapp_authors import Authors
 from chat_service.parsers.whatsapp_bodies import (
+    WHOLE_BODIES,
     needing_reading,
     read_authored,
     read_unauthored,
@@ -80,7 +87,8 @@ class WhatsAppTextExport:
         """
         self.report = self._fresh_report()
         builder = _Builder(self._found, self._options, self.report)
-        for block in text_blocks(self._file, self._options.max_line_chars):
+        undecoded = self._found.undecoded
+        for block in text_blocks(self._file, self._options.max_line_chars, undecoded=undecoded):
             yield builder.complete(block)
         yield builder.last()
         if not self.report.message_count:
@@ -95,8 +103,10 @@ class _Builder:
         self._splitter = Splitter(found, report)
         self._options = options
         self._report = report
-        self._moments = Moments(family.shape for family in found.families)
-        self._authors = Authors()
+        shapes = [family.shape for family in found.families]
+        self._moments = Moments(shapes, undecoded=found.undecoded)
+        self._authors = Authors(undecoded=found.undecoded)
+        self._undecoded = found.undecoded
         # The text of the unfinished message, and the line that it begins in.
         self._open = ""
         self._line = 1
@@ -108,7 +118,7 @@ class _Builder:
         self._open = text[end:]
         messages = self._messages(text[:end]) if end else []
         if len(self._open) > self._options.max_message_chars:
-            self._refuse_message(self._line)
+            self._refuse_unfinished()
         return messages
 
     def last(self) -> list[ParsedMessage]:
@@ -116,19 +126,37 @@ class _Builder:
         return self._messages(self._open) if self._open else []
 
     def _messages(self, text: str) -> list[ParsedMessage]:
-        pieces = self._splitter.pieces(text, self._line)
-        self._line += text.count("\n")
+        try:
+            pieces = self._splitter.pieces(text, self._line)
+            if self._undecoded:
+                pieces.bodies = list(map(decoded, pieces.bodies))
+            names_of = self._authors
+            names = [names_of[author] for author in pieces.authors]
+        except UnicodeDecodeError as error:
+            raise bytes_that_are_no_text(text, self._line) from error
         self._check_limits(pieces)
-        names_of = self._authors
-        names = [names_of[author] for author in pieces.authors]
         moments = self._moments.read(pieces.days, pieces.clocks)
         messages = list(map(ParsedMessage, names, moments, pieces.bodies))
         for number in needing_reading(pieces.bodies, text):
-            if names[number] is not None:
-                self._read_closely(messages[number], pieces.authors[number] or "")
+            message = messages[number]
+            if message.author is None:
+                continue
+            reading = WHOLE_BODIES.get(message.body)
+            if reading is None:
+                self._read_closely(message, pieces.authors[number] or "")
+            else:
+                message.kind, message.body, _ = reading
         if None in names:
-            _read_notices(messages, pieces.authors)
+            self._read_notices(messages, pieces.authors)
+        self._line += text.count("\n")
         return messages
+
+    def _read_notices(self, messages: list[ParsedMessage], raw_authors: list[str | None]) -> None:
+        """Reads the lines without an author, also those whose beginning only looked like one."""
+        for message, raw in zip(messages, raw_authors, strict=True):
+            if message.author is None and message.kind is MessageKind.TEXT:
+                beginning = self._authors.meaning(raw or "")
+                message.kind, message.body, _ = read_unauthored(beginning + message.body)
 
     def _check_limits(self, pieces: Pieces) -> None:
         options, report = self._options, self._report
@@ -158,13 +186,12 @@ class _Builder:
         if message.kind is MessageKind.SYSTEM:
             message.author = None
 
+    def _refuse_unfinished(self) -> None:
+        """Raises for an unfinished message that is too long; undecoded, a character has several bytes."""
+        text = self._open.encode("latin-1").decode(errors="ignore") if self._undecoded else self._open
+        if len(text) > self._options.max_message_chars:
+            self._refuse_message(self._line)
+
     def _refuse_message(self, line: int) -> NoReturn:
         limit = self._options.max_message_chars
         raise UnreadableExport(f"the message is longer than {limit:,} characters", line=line)
-
-
-def _read_notices(messages: list[ParsedMessage], raw_authors: list[str | None]) -> None:
-    """Reads the lines without an author, also those whose beginning only looked like one."""
-    for message, raw in zip(messages, raw_authors, strict=True):
-        if message.author is None and message.kind is MessageKind.TEXT:
-            message.kind, message.body, _ = read_unauthored((raw or "") + message.body)
