@@ -228,6 +228,20 @@ def test_what_succeeded_is_charged_and_the_rest_can_be_ordered_at_its_price(
     assert customer.coins() == (100 - PRICE, 0)
 
 
+def test_what_an_unpaid_job_has_left_is_not_shown_with_the_part_that_is_paid(
+    asking_runner: JobRunner, customer: Customer, fake: FakeOpenAI
+) -> None:
+    # Given an insight that a job has saved before it failed, so that nobody paid for it
+    fake.behave(Behaviour("refusal", only="story"))
+    asking_runner.run(failed := customer.unlock("told"))
+    assert customer.job(failed).completed_count == 2
+    # When another job fails at that one, and is paid for the others
+    fake.behave(Behaviour("lying", only="warmth"))
+    asking_runner.run(customer.unlock("told_in_part"))
+    # Then it stays hidden
+    assert set(customer.insights()) == {"streaks", "story"}
+
+
 def test_where_nothing_succeeds_nothing_is_charged(
     asking_runner: JobRunner, house: House, fake: FakeOpenAI
 ) -> None:
