@@ -41,7 +41,7 @@ def page() -> str:
 
 def _tables() -> Iterator[str]:
     for room, settings in _ROOMS.items():
-        bases = [room for room in _ROOMS.values() if room in settings.__mro__[1:]]
+        bases = [base for base in _ROOMS.values() if base is not settings and issubclass(settings, base)]
         common = {name for base in bases for name in base.model_fields}
         own = [name for name in settings.model_fields if name not in common]
         yield f"## {room}\n\n| variable | default | what it is |\n|---|---|---|"

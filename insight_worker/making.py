@@ -141,12 +141,15 @@ class Making:
     def _save_result(
         self, insight_type_id: str, result: InsightResult | InsightFailed
     ) -> InsightFailed | None:
-        """Save an insight; answer why there is none. Raises InvalidField where all have to be saved."""
+        """Save an insight; answer why there is none.
+
+        Where all have to be saved, raises InvalidField and ValueError for what cannot be.
+        """
         if isinstance(result, InsightFailed):
             return result
         try:
             self._save_insight(insight_type_id, result)
-        except InvalidField:
+        except (InvalidField, ValueError):
             if not self._context.partial:
                 raise
             _log.exception("an insight cannot be saved, the job goes on without it", type=insight_type_id)

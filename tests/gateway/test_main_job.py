@@ -83,6 +83,7 @@ def test_a_user_uploads_unlocks_follows_and_reads(
     done = good(user.get(accepted.headers["Location"]))
     # then the job, the insights and the history say so
     assert (done["state"], done["price"], done["error"]) == ("COMPLETED", 400, None)
+    assert (done["charge_mode"], done["charge_amount"], done["failures"]) == ("ALL_OR_NOTHING", 400, [])
     assert done["totals"] == {
         "requested": len(job["insight_type_ids"]),
         "completed": len(job["insight_type_ids"]),

@@ -20,7 +20,8 @@ from servicekit.errors import InvalidField
 from tests.eventually import eventually
 from tests.fakes.openai_server import Behaviour, FakeOpenAI
 from tests.insight_worker.house import PRICE, Customer, House, Service
-from tests.insight_worker.running import die, end, expired
+from tests.insight_worker.running import die, end, expired, interrupted
+from tests.insight_worker.slow_pipeline import Gates
 
 StartWorker = Callable[..., Service]
 
@@ -227,6 +228,20 @@ def test_what_succeeded_is_charged_and_the_rest_can_be_ordered_at_its_price(
     assert customer.coins() == (100 - PRICE, 0)
 
 
+def test_what_an_unpaid_job_has_left_is_not_shown_with_the_part_that_is_paid(
+    asking_runner: JobRunner, customer: Customer, fake: FakeOpenAI
+) -> None:
+    # Given an insight that a job has saved before it failed, so that nobody paid for it
+    fake.behave(Behaviour("refusal", only="story"))
+    asking_runner.run(failed := customer.unlock("told"))
+    assert customer.job(failed).completed_count == 2
+    # When another job fails at that one, and is paid for the others
+    fake.behave(Behaviour("lying", only="warmth"))
+    asking_runner.run(customer.unlock("told_in_part"))
+    # Then it stays hidden
+    assert set(customer.insights()) == {"streaks", "story"}
+
+
 def test_where_nothing_succeeds_nothing_is_charged(
     asking_runner: JobRunner, house: House, fake: FakeOpenAI
 ) -> None:
@@ -241,6 +256,43 @@ def test_where_nothing_succeeds_nothing_is_charged(
     assert job.error.reason == "NOT_ENOUGH_MESSAGES"
     assert (job.charge_amount, job.failed_count, len(job.failures)) == (0, 3, 3)
     assert customer.coins() == (100, 0)
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"), [("fail", "NOT_ENOUGH_MESSAGES"), ("crash", "INTERNAL"), ("odd", "INTERNAL")]
+)
+def test_whatever_goes_wrong_with_one_insight_the_others_are_charged(
+    runner: JobRunner, customer: Customer, gates: Gates, order: str, reason: str
+) -> None:
+    # Given a stage that fails, raises, or makes what cannot be saved
+    gates.put(order, "two")
+    job_id = customer.unlock("gated_in_part")
+    runner.run(job_id)
+    # Then the other two are shown for two thirds of the price, and the third says why
+    job = customer.job(job_id)
+    assert list(customer.insights()) == ["one", "three"]
+    assert (job.charge_amount, customer.coins()) == (20, (80, 0))
+    assert [(one.insight_type_id, one.error.reason) for one in job.failures] == [("two", reason)]
+    assert "password" not in str(job)
+
+
+def test_a_job_whose_attempts_are_used_up_is_charged_for_what_it_has(
+    runner: JobRunner, clients: Clients, customer: Customer, gates: Gates
+) -> None:
+    # Given a job with one insight, after which its attempts end without another
+    job_id = customer.unlock("gated_in_part")
+    interrupted(runner, gates, job_id, "two")
+    for _ in range(6):
+        attempt = clients.jobs.claim(job_id).job.attempt
+        give_up = insight_pb2.HeartbeatRequest(job_id=job_id, attempt=attempt, giving_up=True)
+        clients.jobs.heartbeat(give_up)
+    # When the next worker gets it, then that one is charged, and the others count as failed
+    runner.run(job_id)
+    job = customer.job(job_id)
+    assert customer.state(job_id) == "COMPLETED"
+    assert (job.charge_amount, job.completed_count, job.failed_count) == (10, 1, 2)
+    assert list(customer.insights()) == ["one"]
+    assert customer.coins() == (90, 0)
 
 
 @pytest.mark.parametrize("before", ["_begin", "_charge_and_finish", "_finish_completed"])

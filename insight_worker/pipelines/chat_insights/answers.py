@@ -35,10 +35,10 @@ class Unusable:
     def as_failure(self) -> InsightFailed:
         """Answer it as the end of the insight; what the model said is not repeated."""
         if self.reason == "QUOTES_NOT_FOUND":
-            return InsightFailed(self.reason, "The language model quoted what nobody wrote, twice.")
+            return InsightFailed(self.reason, "The language model quoted what nobody wrote.")
         if self.reason == "MODEL_REFUSED":
             return InsightFailed(self.reason, "The language model refused to answer.")
-        return InsightFailed(self.reason, "The language model gave no usable answer, twice.")
+        return InsightFailed(self.reason, "The language model gave no usable answer.")
 
 
 def judge(
