@@ -46,7 +46,10 @@ class LocalEmbedder:
         return await asyncio.shield(asyncio.ensure_future(self._exchange(texts, sort)))
 
     async def close(self) -> None:
-        """Stop the process."""
+        """Stop the process; what it is at is given up."""
+        if self._process is not None and self._lock.locked():
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
         async with self._lock:
             await self._stop()
 
