@@ -73,10 +73,20 @@ class AskService:
         self._limit_s = core.settings.ask_timeout_s
         self._lease = timedelta(seconds=self._limit_s + _LEASE_SLACK_S)
         self.payment = Payment(core, timedelta(seconds=self._limit_s + _RESERVATION_SLACK_S))
+        self._asking: set[asyncio.Task[None]] = set()
         self._cleanups: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question, emit: Emit) -> None:
         """Answer a question to `emit`; raises what AskChat fails with. May be cancelled at any time."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._asking.add(task)
+        try:
+            await self._ask(question, emit)
+        finally:
+            self._asking.discard(task)
+
+    async def _ask(self, question: Question, emit: Emit) -> None:
         try:
             async with asyncio.timeout(self._limit_s):
                 turn, standing = await self._place(question)
@@ -93,7 +103,11 @@ class AskService:
             raise DeadlineExceeded("the question was not answered in time") from None
 
     async def close(self) -> None:
-        """Wait until what cancelled questions held is given back."""
+        """Cancel what is still being answered, and wait until what it held is given back."""
+        for task in self._asking:
+            task.cancel()
+        if self._asking:
+            await asyncio.wait(self._asking)
         if self._cleanups:
             await asyncio.wait(self._cleanups, timeout=self._core.settings.job_credit_timeout_s)
 

@@ -17,8 +17,6 @@ from servicekit.errors import RateLimited
 from servicekit.pages import cut_page, page_size
 from servicekit.validation import user_id_field, uuid_field
 
-#: Parts of an answer that wait for a slow reader; then the model waits too.
-_WAITING_PARTS = 64
 _Part = chat_pb2.AskChatResponse
 
 
@@ -60,19 +58,14 @@ class QuestionServicer:
         gRPC cancels a handler that waits, and forgets one whose part it is sending: that one would be found
         by the garbage collector only, with coins reserved.
         """
-        parts: asyncio.Queue[_Part | None] = asyncio.Queue(_WAITING_PARTS)
+        # Not bounded by itself, but by the longest answer and by how often an index moves on.
+        parts: asyncio.Queue[_Part | None] = asyncio.Queue()
 
-        async def answer() -> None:
-            try:
-                await self._asks.ask(question, parts.put)
-            finally:
-                # Behind what is there; where nobody reads any more it does not matter whether it fits.
-                if parts.full():
-                    await parts.put(None)
-                else:
-                    parts.put_nowait(None)
+        async def emit(part: _Part) -> None:
+            parts.put_nowait(part)
 
-        task = asyncio.ensure_future(answer())
+        task = asyncio.ensure_future(self._asks.ask(question, emit))
+        task.add_done_callback(lambda _: parts.put_nowait(None))
         context.add_done_callback(lambda _: task.cancel())
         try:
             while (part := await parts.get()) is not None:

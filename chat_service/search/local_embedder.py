@@ -1,14 +1,20 @@
-"""The built-in embedding model, in a process of its own that ends when nobody has asked it for a while."""
+"""The built-in embedding model, in a process of its own that ends when nobody has asked it for a while.
+
+The process is started and spoken to by a thread, so that nothing of it depends on the event loop's own way to
+start processes.
+"""
 
 import asyncio
-import contextlib
 import json
 import os
 import struct
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, Process
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from chat_service.search.embedding import EmbeddingUnavailable, Sort, Vector
 from chat_service.settings import ChatSettings
@@ -18,8 +24,8 @@ from servicekit.processes import dying_with_parent
 log = get_logger(__name__)
 
 _ROOT = Path(__file__).parent.parent.parent
-#: Loading takes a second, a batch a tenth; on a busy machine many times that.
-_TIMEOUT_S = 60.0
+#: Loading takes a second, a batch a tenth; on a busy machine many times that. Then it counts as hanging.
+_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 5.0
 _HEAD_BYTES = 4
 
@@ -32,11 +38,11 @@ class LocalEmbedder:
     def __init__(self, settings: ChatSettings) -> None:
         """Take how long the process may be idle; nothing is started yet."""
         self._idle_s = settings.embedding_idle_s
-        self._threads = settings.embedding_threads
+        self._child = _EmbedderChild(settings.embedding_threads)
         # One exchange at a time: answers have no names, they come in the order of the requests.
         self._lock = asyncio.Lock()
-        self._process: Process | None = None
-        self._idle: asyncio.TimerHandle | None = None
+        self._used_s = 0.0
+        self._reaper: asyncio.Task[None] | None = None
 
     async def embed(self, texts: Sequence[str], sort: Sort) -> list[Vector]:
         """Answer a vector a text; raises `EmbeddingUnavailable`."""
@@ -46,73 +52,109 @@ class LocalEmbedder:
         return await asyncio.shield(asyncio.ensure_future(self._exchange(texts, sort)))
 
     async def close(self) -> None:
-        """Stop the process."""
+        """Stop the process; what it is at is given up."""
+        if self._reaper is not None:
+            self._reaper.cancel()
+        if self._lock.locked():
+            self._child.kill()
         async with self._lock:
-            await self._stop()
+            await asyncio.to_thread(self._child.stop)
 
     async def _exchange(self, texts: Sequence[str], sort: Sort) -> list[Vector]:
+        request = json.dumps({"sort": sort, "texts": list(texts)}).encode()
         async with self._lock:
-            if self._idle is not None:
-                self._idle.cancel()
+            hanging = asyncio.get_running_loop().call_later(_TIMEOUT_S, self._child.kill)
             try:
-                async with asyncio.timeout(_TIMEOUT_S):
-                    answer = await self._ask(json.dumps({"sort": sort, "texts": list(texts)}).encode())
-            except (OSError, EOFError, TimeoutError) as error:
-                await self._stop()
+                answer = await asyncio.to_thread(self._child.exchange, request)
+            except (OSError, EOFError) as error:
                 log.warning("embedder_failed", error=repr(error))
                 raise EmbeddingUnavailable("its process ended or did not answer") from None
-            except BaseException:
-                await self._stop()
-                raise
-            self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._begin_stop)
+            finally:
+                hanging.cancel()
+            self._used_s = time.monotonic()
+            if self._reaper is None or self._reaper.done():
+                self._reaper = asyncio.ensure_future(self._stop_when_idle())
         size = len(answer) // len(texts)
         return [answer[start : start + size] for start in range(0, len(answer), size)]
 
-    async def _ask(self, request: bytes) -> bytes:
-        process = await self._running()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(struct.pack(">I", len(request)) + request)
-        await process.stdin.drain()
-        head = await process.stdout.readexactly(_HEAD_BYTES)
-        return await process.stdout.readexactly(struct.unpack(">I", head)[0])
-
-    async def _running(self) -> Process:
-        if self._process is None or self._process.returncode is not None:
-            module = ["-m", "chat_service.search.embedder_process", str(self._threads)]
-            self._process = await asyncio.create_subprocess_exec(
-                *dying_with_parent([sys.executable, *module]),
-                stdin=PIPE,
-                stdout=PIPE,
-                env=_environment(self._threads),
-                # Ctrl-C in a terminal is for the service, which ends this process when it is done.
-                start_new_session=True,
-            )
-        return self._process
-
-    def _begin_stop(self) -> None:
-        self._stopping = asyncio.ensure_future(self._stop_when_idle())
-
     async def _stop_when_idle(self) -> None:
-        if not self._lock.locked():
-            await self.close()
+        while True:
+            async with self._lock:
+                left_s = self._used_s + self._idle_s - time.monotonic()
+                if left_s <= 0:
+                    await asyncio.to_thread(self._child.stop)
+                    return
+            await asyncio.sleep(left_s)
 
-    async def _stop(self) -> None:
+
+class _EmbedderChild:
+    """The process. `exchange` and `stop` are called by one thread at a time, `kill` by any."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._process: subprocess.Popen[bytes] | None = None
+        # Closes the race of a kill with a process that is just being started or given up.
+        self._guard = threading.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send one request and answer what comes back; raises OSError or EOFError when the process ends."""
+        try:
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(struct.pack(">I", len(request)) + request)
+            process.stdin.flush()
+            size: int = struct.unpack(">I", _read(process.stdout, _HEAD_BYTES))[0]
+            return _read(process.stdout, size)
+        except BaseException:
+            self.kill()
+            self.stop()
+            raise
+
+    def kill(self) -> None:
+        """End it at once, also in the middle of an exchange."""
+        with self._guard:
+            if self._process is not None:
+                self._process.kill()
+
+    def stop(self) -> None:
         """End the process: it ends by itself when its input does, unless it hangs."""
-        if self._idle is not None:
-            self._idle.cancel()
-        process, self._process = self._process, None
+        with self._guard:
+            process, self._process = self._process, None
         if process is None:
             return
-        assert process.stdin is not None
-        process.stdin.close()
         try:
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            process.communicate(timeout=_STOP_TIMEOUT_S)
+        except (subprocess.TimeoutExpired, OSError):
+            process.kill()
+            process.communicate()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        with self._guard:
+            if self._process is None:
+                command = [sys.executable, "-m", "chat_service.search.embedder_process", str(self._threads)]
+                self._process = subprocess.Popen(
+                    dying_with_parent(command),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env=_environment(self._threads),
+                    # Ctrl-C in a terminal is for the service, which ends this process when it is done.
+                    process_group=0,
+                )
+            return self._process
+
+
+def _read(source: IO[bytes], size: int) -> bytes:
+    """Answer so many bytes; raises EOFError when the other side ends before."""
+    read = source.read(size)
+    if len(read) < size:
+        raise EOFError(f"{size} bytes were expected, {len(read)} came")
+    return read
 
 
 def _environment(threads: int) -> Mapping[str, str]:

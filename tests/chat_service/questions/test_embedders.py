@@ -1,7 +1,6 @@
 """The model that comes along, in its own process, and models behind an endpoint."""
 
-import asyncio
-
+import psutil
 import pytest
 import uvloop
 
@@ -42,16 +41,16 @@ async def _ask_the_model() -> None:
         (question,) = await embedder.embed(["¿Qué pasó con la caldera?"], "question")
         assert dimension(question) == 512
         assert fit(sought, question) > fit(other, question) + 0.1
-        process = embedder._process
-        assert process is not None
+        pid = embedder._child.pid
+        assert pid is not None
         # when nobody asks for a while its process ends
-        await eventually_async(lambda: _ended(process), 30.0)
+        await eventually_async(lambda: _ended(pid), 30.0)
     finally:
         await embedder.close()
 
 
-async def _ended(process: asyncio.subprocess.Process) -> bool:
-    return process.returncode is not None
+async def _ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid)
 
 
 async def test_a_process_that_dies_fails_one_call_and_is_started_again(

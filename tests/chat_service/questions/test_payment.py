@@ -100,7 +100,8 @@ def test_a_caller_who_goes_away_gets_the_coins_back(payer: Asker, model: FakeOpe
 def test_a_caller_who_goes_away_while_coins_are_reserved_gets_them_back(
     payer: Asker, model: FakeOpenAI
 ) -> None:
-    # given callers who go away at once, wherever their question is
+    # given a model that answers nobody, and callers who go away at once, wherever their question is
+    model.behave(Behaviour("hold"))
     requests = [payer.request("Is the lighthouse open?") for _ in range(8)]
     for place, request in enumerate(requests):
         call = payer.begin(request)
