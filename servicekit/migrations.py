@@ -2,13 +2,14 @@
 
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, text
 
 from servicekit.database import sync_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 #: Longest wait for a table lock: a migration that waits longer would hold up every query behind it.
 LOCK_TIMEOUT_MS = 5_000
@@ -20,6 +21,10 @@ ADVISORY_WAIT_MS = 120_000
 
 def upgrade(url: str, script_location: Path, revision: str = "head") -> str | None:
     """Bring a database to a revision and answer the one it is at; safe to run in many copies at once."""
+    # Imported here because every process that only serves would wait a tenth of a second for it.
+    from alembic import command
+    from alembic.migration import MigrationContext
+
     engine = sync_engine(url, "migrate")
     with engine.connect() as connection:
         # Two copies that both see the old revision would both run the same DDL.
@@ -41,7 +46,9 @@ def _hold_advisory_lock(connection: Connection, script_location: Path) -> None:
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
 
 
-def _config(script_location: Path, connection: Connection) -> Config:
+def _config(script_location: Path, connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(script_location).replace("%", "%%"))
     config.attributes["connection"] = connection
