@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 
 import uvloop
 
-from benchmarks import imports, jobs, ledger
+from benchmarks import gateway, imports, jobs, ledger, retrieval
 from benchmarks.report import Row, save, show
 
 _BENCHMARKS: Mapping[str, Callable[[int], tuple[list[Row], list[str]]]] = {
     "ledger": ledger.measure,
     "jobs": jobs.measure,
     "imports": imports.measure,
+    "gateway": gateway.measure,
+    "retrieval": retrieval.measure,
 }
 
 

@@ -15,6 +15,7 @@ from credit_service.ledger import Event
 from credit_service.ops_servicer import OpsServicer
 from credit_service.packages import PackageRepository
 from credit_service.payment_servicer import PaymentServicer
+from credit_service.payments import bootstrap as payments_bootstrap
 from credit_service.published import PublishedEvents
 from credit_service.publisher import Publisher
 from credit_service.pulse import Pulse
@@ -61,14 +62,20 @@ def build(settings: CreditSettings) -> Application:
     coalescer = _coalescer(settings, store)
     ledger = LedgerService(store, coalescer)
     watching = Watching(engine, watch_pulse)
+    payments = payments_bootstrap.build(settings, engine, store)
     spec = ServerSpec(
         name=NAME,
         settings=settings,
         port=settings.credit_port,
         port_variable="HOLDFAST_CREDIT_PORT",
-        register=lambda server: _register(server, settings, engine, sessions, ledger, watching),
+        register=lambda server: _register(server, settings, engine, sessions, ledger, watching, payments),
         check=lambda: check_database(engine),
-        background=(watching.run, *_sweeper(settings, store), *_publisher(settings, engine, publish_pulse)),
+        background=(
+            watching.run,
+            payments.worker.run,
+            *_sweeper(settings, store),
+            *_publisher(settings, engine, publish_pulse),
+        ),
         draining=watching.stop,
     )
     return Application(spec, engine, store, coalescer)
@@ -98,6 +105,7 @@ def _register(
     sessions: Sessions,
     ledger: LedgerService,
     watching: Watching,
+    payments: payments_bootstrap.Payments,
 ) -> Sequence[str]:
     turns = Turns()
     credit = CreditServicer(
@@ -110,7 +118,7 @@ def _register(
         PageTokens(settings.page_token_secret),
     )
     credit_pb2_grpc.add_CreditServiceServicer_to_server(credit, server)
-    payment = PaymentServicer(PackageRepository(sessions))
+    payment = PaymentServicer(PackageRepository(sessions), payments)
     payment_pb2_grpc.add_PaymentServiceServicer_to_server(payment, server)
     ops_pb2_grpc.add_OpsServiceServicer_to_server(OpsServicer(NAME, engine), server)
     return _SERVED

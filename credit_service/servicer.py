@@ -123,7 +123,7 @@ class CreditServicer(credit_pb2_grpc.CreditServiceServicer):
         wanted = requests.watch(request)
         after = await self._watching.now() if wanted.after is None else wanted.after
         # Tells a client who begins now where that is: what is committed after this has reached it will come.
-        await context.send_initial_metadata(())
+        await context.send_initial_metadata((("x-event-id", str(after)),))
         async for event in self._watching.watch(after, wanted.user_id):
             yield credit_pb2.WatchEventsResponse(event=messages.event(event))
 

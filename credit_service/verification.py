@@ -74,6 +74,16 @@ WITH counted AS (
     FROM (SELECT * FROM holds WHERE charged_amount > 0) AS r
     FULL JOIN (SELECT * FROM moves WHERE type = 'INSIGHT_UNLOCK') AS t
         ON t.reservation_id = r.reservation_id AND t.user_id = r.user_id
+), bought AS (
+    SELECT user_id, order_id, granted_coins - taken_coins AS expected, found, noted
+    FROM orders CROSS JOIN LATERAL (
+        SELECT coalesce(sum(t.amount), 0) AS found, coalesce(sum(o.coins), 0) AS noted
+        FROM order_transactions AS o LEFT JOIN LATERAL (
+            SELECT amount FROM transactions WHERE transaction_id = o.transaction_id LIMIT 1
+        ) AS t ON true
+        WHERE o.order_id = orders.order_id
+    ) AS moved_coins
+    WHERE user_id BETWEEN (SELECT first FROM ends) AND (SELECT last FROM ends) AND payment_id IS NOT NULL
 ), findings AS MATERIALIZED (
     SELECT user_id, 'balance' AS failed, CAST(moved AS text) AS expected, CAST(balance AS text) AS found
     FROM sums WHERE balance <> moved
@@ -104,6 +114,10 @@ WITH counted AS (
         CASE WHEN unlocked IS NULL THEN 'none' ELSE format('transaction %s, %s', transaction_id, amount) END
     FROM pairs
     WHERE charged IS NOT NULL AND (transaction_id, amount) IS DISTINCT FROM (named, -charged_amount)
+    UNION ALL
+    SELECT user_id, 'order_coins', format('order %s: %s', order_id, expected),
+        format('transactions %s, noted %s', found, noted)
+    FROM bought WHERE expected <> found OR expected <> noted
     UNION ALL
     SELECT user_id, 'unlock_transaction', format('transaction %s: reservation %s', transaction_id, unlocked),
         'none'

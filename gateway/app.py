@@ -1,20 +1,23 @@
 """The application: routes, layers around them, and what they share."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import errors
+from gateway import errors, openapi
 from gateway.auth import TokenVerifier
 from gateway.limits import Limits
-from gateway.openapi import operation_id
+from gateway.metrics import Metrics
+from gateway.rates import Rates
 from gateway.request_ids import RequestIds
-from gateway.routes import admin, categories, chats, credits, health, insights, users
+from gateway.routes import admin, categories, chats, credits, health, insights, payments, rag, users
 from gateway.security_headers import SecurityHeaders
 from gateway.services import connected
 from gateway.settings import GatewaySettings
+from gateway.slots import UserSlots
 from gateway.version import VERSION
 
 _DESCRIPTION = """
@@ -31,9 +34,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with connected(settings) as services:
+        async with connected(settings, app.state.metrics) as services:
             app.state.services = services
-            yield
+            try:
+                yield
+            finally:
+                await app.state.rates.close()
 
     app = FastAPI(
         title="Holdfast",
@@ -41,30 +47,50 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         description=_DESCRIPTION,
         version=VERSION,
         lifespan=lifespan,
-        generate_unique_id_function=operation_id,
+        generate_unique_id_function=openapi.operation_id,
         redoc_url=None,
         # A redirect would answer without a body in the one shape, and lose the body of a POST.
         redirect_slashes=False,
     )
-    app.state.settings = settings
-    app.state.verifier = TokenVerifier(settings)
-    for part in (users, categories, credits, insights, chats, admin, health):
+    _add_state(app, settings)
+    for part in (users, categories, credits, payments, insights, chats, rag, admin, health):
         app.include_router(part.router)
     errors.install(app)
+    openapi.install(app)
     _add_layers(app, settings)
     return app
 
 
+def _add_state(app: FastAPI, settings: GatewaySettings) -> None:
+    """Put what requests share where they find it."""
+    state = app.state
+    state.settings = settings
+    state.metrics = Metrics()
+    state.rates = Rates(settings, state.metrics)
+    state.verifier = TokenVerifier(settings)
+    state.uploads = UserSlots("uploads", settings.gateway_uploads_per_user, settings.gateway_max_uploads)
+    state.streams = UserSlots("streams", settings.gateway_streams_per_user, settings.gateway_max_streams)
+    #: Set when the server stops: streams end then, and their clients go elsewhere.
+    state.draining = asyncio.Event()
+
+
 def _add_layers(app: FastAPI, settings: GatewaySettings) -> None:
     """Put the layers around the routes; the last one added is the outermost."""
-    app.add_middleware(Limits, settings=settings)
+    app.add_middleware(Limits, settings=settings, rates=app.state.rates, metrics=app.state.metrics)
     if settings.gateway_cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.gateway_cors_origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
-            expose_headers=["X-Request-ID", "Location", "Retry-After"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-None-Match",
+                "Last-Event-ID",
+                "X-Request-ID",
+            ],
+            expose_headers=["X-Request-ID", "Location", "Retry-After", "ETag"],
         )
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, metrics=app.state.metrics)

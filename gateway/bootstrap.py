@@ -1,5 +1,6 @@
 """Serving: the application on uvicorn, started on one socket and stopped gracefully."""
 
+import asyncio
 import contextlib
 import errno
 import logging
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from gateway.app import create_app
+from gateway.http_protocol import bounded
 from gateway.settings import GatewaySettings
 from servicekit import ready
 from servicekit.logs import configure, get_logger
@@ -34,11 +36,17 @@ class Server(uvicorn.Server):
         """Take what to call once connections are accepted."""
         super().__init__(config)
         self._serving = serving
+        self._draining: asyncio.Event = config.app.state.draining  # type: ignore[union-attr]  # it is an app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and listen, then say so."""
         await super().startup(sockets)
         self._serving()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, which would hold up the drain for its whole time, and then drain."""
+        self._draining.set()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -68,7 +76,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings),
         loop="uvloop",
-        http="httptools",
+        http=bounded(settings),
         ws="none",
         lifespan="on",
         # Our own layer logs requests, and proxies' headers name nobody that we trust.

@@ -3,9 +3,11 @@
 ``{"error": {"code": "INSUFFICIENT_CREDITS", "message": "…", "details": {…}, "request_id": "…"}}``
 """
 
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from servicekit.context import request_id
 from servicekit.errors import Internal, ServiceError
@@ -63,6 +66,8 @@ _NUMBERS = frozenset(
         "index",
     }
 )
+#: These are JSON themselves, made by our own services.
+_JSON = frozenset({"chats"})
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -208,7 +213,9 @@ def _details(error: ServiceError) -> dict[str, object]:
     return details
 
 
-def _value(key: str, text: str) -> str | int:
+def _value(key: str, text: str) -> object:
+    if key in _JSON:
+        return json.loads(text)
     return int(text) if key in _NUMBERS and _WHOLE_NUMBER.fullmatch(text) else text
 
 
@@ -232,12 +239,30 @@ def _field(wrong: Mapping[str, Any]) -> str:
     return ".".join(str(part) for part in place[1:])
 
 
+def _allow_headers(app: FastAPI) -> Callable[[str], str | None]:
+    """Answer what finds the methods of all routes of a path; the framework names those of the first one."""
+
+    @cache
+    def routes() -> list[tuple[re.Pattern[str], str]]:
+        paths = app.openapi()["paths"].items()
+        return [(compile_path(path)[0], ", ".join(sorted(methods)).upper()) for path, methods in paths]
+
+    def allowed(path: str) -> str | None:
+        return next((methods for pattern, methods in routes() if pattern.match(path)), None)
+
+    return allowed
+
+
 def install(app: FastAPI) -> None:
     """Let every error of the app's routes go through the mapper."""
+    allowed = _allow_headers(app)
 
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return refused_response(error)
+        response = refused_response(error)
+        if response.status_code == 405 and (methods := allowed(request.url.path)):
+            response.headers["Allow"] = methods
+        return response
 
     async def service_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)

@@ -4,10 +4,11 @@ import re
 import uuid
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
 from gateway.auth import CurrentUser
 from gateway.errors import FieldRefused
+from gateway.rates import Rates
 from servicekit.errors import InvalidField
 from servicekit.ids import uuid7
 from servicekit.validation import uuid_field
@@ -35,7 +36,8 @@ def request_id_of(user_id: str, key: str | None) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{len(user_id)}:{user_id}:{key}"))
 
 
-def _request_id(
+async def _request_id(
+    request: Request,
     user_id: CurrentUser,
     key: Annotated[
         str | None,
@@ -43,12 +45,16 @@ def _request_id(
             alias=HEADER,
             description="Names this request: a UUID, or 1 to 255 visible characters. Repeating the request "
             "under the same key does it once and answers as the first time.",
+            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
             examples=["b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11"],
         ),
     ] = None,
 ) -> str:
-    return request_id_of(user_id, key)
+    given = request_id_of(user_id, key)
+    rates: Rates = request.app.state.rates
+    await rates.admit_costly(user_id)
+    return given
 
 
-#: The request id of a call that may be repeated.
+#: The request id of a call that costs coins or makes something, and that may be repeated.
 RequestId = Annotated[str, Depends(_request_id)]

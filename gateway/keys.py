@@ -1,12 +1,13 @@
 """Where the keys that check tokens come from: a secret, a JWKS file, or an identity provider's JWKS URL."""
 
 import asyncio
+import math
 import time
 from pathlib import Path
 from typing import Protocol
 
 import jwt
-from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError
+from jwt.exceptions import PyJWKClientError
 
 from gateway.errors import Refused
 from gateway.settings import GatewaySettings
@@ -56,48 +57,74 @@ class JwksFile:
 class JwksUrl:
     """Public keys that an identity provider publishes, fetched in a thread and kept for a while.
 
-    An id that nobody knows makes one fetch in each cooldown, so tokens with made-up ids cannot
-    turn the gateway against the provider.
+    A key that is known is answered at once: when it is old, fetching goes on beside the request, and while
+    the provider does not answer it is used on, for a bounded while. A key id that nobody knows makes one
+    fetch in each cooldown, whoever sends how many: tokens with made-up ids cannot turn the gateway against
+    the provider.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
         """Take the URL and its times; nothing is fetched before the first token."""
+        # What it keeps itself is switched off: it would wait for the provider where an old key does.
         self._client = jwt.PyJWKClient(
-            settings.jwt_jwks_url,
-            lifespan=settings.jwt_jwks_lifespan_s,
-            timeout=settings.jwt_jwks_timeout_s,
-            cooldown_duration=settings.jwt_jwks_cooldown_s,
+            settings.jwt_jwks_url, cache_jwk_set=False, timeout=settings.jwt_jwks_timeout_s
         )
         self._lifespan_s = settings.jwt_jwks_lifespan_s
-        #: By id, with the time until which it is used without asking the client. Holds only
-        #: published keys, so it cannot grow with made-up ids.
-        self._kept: dict[str, tuple[jwt.PyJWK, float]] = {}
-        #: Closes the race of many first tokens that would each occupy a thread for one fetch.
-        self._fetching = asyncio.Lock()
+        self._cooldown_s = settings.jwt_jwks_cooldown_s
+        self._max_stale_s = settings.jwt_jwks_max_stale_s
+        #: By id. Holds only published keys, so it cannot grow with made-up ids.
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at_s = self._tried_at_s = -math.inf
+        self._failed = False
+        #: The fetch that runs, which all that need one wait for together.
+        self._fetch: asyncio.Task[None] | None = None
 
     async def find(self, kid: str | None) -> jwt.PyJWK:
         """Answer the key with this id; raises `Refused` with 503 while the provider does not answer."""
         if kid is None:
             raise PyJWKClientError("the token names no key")
-        return self._fresh(kid) or await self._fetch(kid)
+        now_s = time.monotonic()
+        age_s = now_s - self._fetched_at_s
+        known = self._keys.get(kid) if age_s < self._max_stale_s else None
+        cooled_down = now_s - self._tried_at_s >= self._cooldown_s
+        if known:
+            if age_s >= self._lifespan_s and cooled_down:
+                self._start_fetch()
+            return known
+        if cooled_down or self._fetch:
+            # Whoever leaves must not end the fetch of the others.
+            await asyncio.shield(self._start_fetch())
+        return self._published(kid)
 
-    def _fresh(self, kid: str) -> jwt.PyJWK | None:
-        kept = self._kept.get(kid)
-        return kept[0] if kept and time.monotonic() < kept[1] else None
+    def _published(self, kid: str) -> jwt.PyJWK:
+        if key := self._keys.get(kid):
+            return key
+        if self._failed:
+            message = "the identity provider's keys cannot be fetched; try again"
+            raise Refused(503, "UNAVAILABLE", message)
+        raise PyJWKClientError("no key has this id")
 
-    async def _fetch(self, kid: str) -> jwt.PyJWK:
-        async with self._fetching:
-            if found := self._fresh(kid):
-                return found
-            try:
-                # urllib blocks, and a blocked event loop serves nobody.
-                key = await asyncio.to_thread(self._client.get_signing_key, kid)
-            except PyJWKClientConnectionError as error:
-                log.warning("jwks_unreachable", error=str(error))
-                message = "the identity provider's keys cannot be fetched; try again"
-                raise Refused(503, "UNAVAILABLE", message) from None
-        self._kept[kid] = (key, time.monotonic() + self._lifespan_s)
-        return key
+    def _start_fetch(self) -> asyncio.Task[None]:
+        if self._fetch is None:
+            self._tried_at_s = time.monotonic()
+            self._fetch = asyncio.create_task(self._fetch_keys())
+        return self._fetch
+
+    async def _fetch_keys(self) -> None:
+        try:
+            # urllib blocks, and a blocked event loop serves nobody.
+            keys = await asyncio.to_thread(self._client.get_signing_keys, refresh=True)
+        except (jwt.PyJWTError, OSError, ValueError) as error:
+            # A provider that is down, or that answers something else than keys.
+            log.warning("jwks_not_fetched", error=str(error))
+            self._failed = True
+            if time.monotonic() - self._fetched_at_s >= self._max_stale_s:
+                self._keys = {}
+        else:
+            self._keys = {key.key_id: key for key in keys if key.key_id}
+            self._fetched_at_s, self._failed = time.monotonic(), False
+        finally:
+            self._fetch = None
 
 
 def key_source(settings: GatewaySettings) -> KeySource:

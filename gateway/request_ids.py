@@ -8,22 +8,24 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import internal_error
+from gateway.errors import CLIENT_CLOSED_REQUEST, internal_error
+from gateway.metrics import Metrics
 from servicekit.context import REQUEST_ID_HEADER, accept_request_id, request_id
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
 
 #: Polled by machines every few seconds; logged on debug level.
-_QUIET = ("/health",)
+_QUIET = ("/health", "/metrics")
 
 
 class RequestIds:
     """Gives every request its id, logs how it ended, and answers 500 for what nobody caught."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Take the app around which this is the outermost layer."""
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        """Take the app around which this is the outermost layer, and what counts the answers."""
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; everything but HTTP goes through untouched."""
@@ -41,7 +43,7 @@ class RequestIds:
                 raise
             await internal_error()(scope, receive, answer.send)
         finally:
-            answer.log()
+            answer.log(self._metrics)
 
 
 class _Answer:
@@ -56,19 +58,23 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             MutableHeaders(scope=message)["X-Request-ID"] = request_id.get()
         await self._send(message)
 
-    def log(self) -> None:
-        quiet = self._scope["path"].startswith(_QUIET)
+    def log(self, metrics: Metrics) -> None:
+        """Record how it ended; 499 when the client left before the answer began."""
+        scope, duration_s = self._scope, time.perf_counter() - self._start_s
+        route, status = _route(scope), self.status or CLIENT_CLOSED_REQUEST
+        metrics.request_served(route, scope["method"], status, duration_s)
+        quiet = scope["path"].startswith(_QUIET)
         # The query is left out: it may hold what somebody searches in a chat.
         (log.debug if quiet else log.info)(
             "http_request",
-            method=self._scope["method"],
-            route=_route(self._scope),
-            status=self.status,
-            duration_ms=round((time.perf_counter() - self._start_s) * 1000, 3),
+            method=scope["method"],
+            route=route,
+            status=status,
+            duration_ms=round(duration_s * 1000, 3),
         )
 
 

@@ -1,23 +1,25 @@
 """Headers that tell browsers to trust an answer as little as they can."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _DOCS_PATH = "/docs"
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    # Balances and chats belong in no cache on the way.
-    "Cache-Control": "no-store",
-}
-_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    # Browsers heed it only over TLS, which something in front of the gateway ends.
+    (b"strict-transport-security", b"max-age=31536000"),
+]
+#: Balances and chats belong in no cache on the way. A route that answers something else says so itself.
+_NO_STORE = (b"cache-control", b"no-store")
+_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 #: The OpenAPI page loads its script and style from where FastAPI's page says.
 _DOCS_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "img-src 'self' data: https://fastapi.tiangolo.com; frame-ancestors 'none'"
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"img-src 'self' data: https://fastapi.tiangolo.com; frame-ancestors 'none'"
 )
 
 
@@ -37,9 +39,10 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(_HEADERS)
-                headers["Content-Security-Policy"] = policy
+                headers = message["headers"]
+                cached = any(name == b"cache-control" for name, _ in headers)
+                more = () if cached else (_NO_STORE,)
+                message["headers"] = [*headers, *_HEADERS, (b"content-security-policy", policy), *more]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

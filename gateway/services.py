@@ -1,7 +1,7 @@
 """The services behind the gateway: a channel each, their stubs, calls with a timeout and typed errors."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any, cast
 
 import grpc.aio
@@ -9,12 +9,14 @@ from fastapi import Depends, Request
 from grpc_health.v1 import health_pb2_grpc
 
 from gateway.errors import KNOWN
+from gateway.metrics import Metrics
 from gateway.settings import GatewaySettings
 from protos.chat.v1 import chat_pb2_grpc
 from protos.credit.v1 import credit_pb2_grpc
 from protos.insight.v1 import insight_pb2_grpc
 from protos.ops.v1 import ops_pb2_grpc
 from protos.payment.v1 import payment_pb2_grpc
+from servicekit.errors import ServiceError
 from servicekit.grpc_clients import Caller, aio_channel
 
 
@@ -30,14 +32,44 @@ class Peer:
         self.ops = ops_pb2_grpc.OpsServiceStub(channel)
 
 
+class CountingCaller(Caller):
+    """Counts the calls that failed."""
+
+    def __init__(self, settings: GatewaySettings, metrics: Metrics) -> None:
+        """Take what counts."""
+        super().__init__(settings, KNOWN)
+        self._metrics = metrics
+
+    async def call(self, *arguments: Any, **more: Any) -> Any:
+        """Do as `Caller.call`."""
+        try:
+            return await super().call(*arguments, **more)
+        except ServiceError as error:
+            self._count(error)
+            raise
+
+    async def stream(self, *arguments: Any, **more: Any) -> AsyncGenerator[Any]:
+        """Do as `Caller.stream`."""
+        async with aclosing(super().stream(*arguments, **more)) as responses:
+            try:
+                async for response in responses:
+                    yield response
+            except ServiceError as error:
+                self._count(error)
+                raise
+
+    def _count(self, error: ServiceError) -> None:
+        self._metrics.upstream_failed(error.code.name, error.reason)
+
+
 class Services:
     """Stubs on two channels. Make it inside the running event loop, and close it there."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, metrics: Metrics) -> None:
         """Open the channels; nothing is connected before the first call."""
         self._credit = aio_channel(settings.credit_target, settings)
         self._chat = aio_channel(settings.chat_target, settings)
-        self.caller = Caller(settings, KNOWN)
+        self.caller = CountingCaller(settings, metrics)
         self.credits = credit_pb2_grpc.CreditServiceStub(self._credit)
         self.payments = payment_pb2_grpc.PaymentServiceStub(self._credit)
         self.users = chat_pb2_grpc.UserServiceStub(self._chat)
@@ -59,9 +91,9 @@ class Services:
 
 
 @asynccontextmanager
-async def connected(settings: GatewaySettings) -> AsyncIterator[Services]:
+async def connected(settings: GatewaySettings, metrics: Metrics) -> AsyncIterator[Services]:
     """Hold the services open; channels belong to the event loop that made them."""
-    services = Services(settings)
+    services = Services(settings, metrics)
     try:
         yield services
     finally:

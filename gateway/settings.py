@@ -1,8 +1,10 @@
 """Settings of the gateway: environment variables with the prefix ``HOLDFAST_``."""
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
+from limits import parse as parse_rate
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
@@ -44,9 +46,12 @@ class GatewaySettings(KitSettings):
     jwt_jwks_file: Path | None = Field(None, description="the same as a file, read at the start")
     jwt_jwks_lifespan_s: float = Field(300.0, gt=0, description="age at which fetched keys are fetched again")
     jwt_jwks_cooldown_s: float = Field(
-        30.0, ge=0, description="least time between two fetches for key ids that nobody knows"
+        30.0, ge=0, description="least time between two fetches, whatever key ids come"
     )
     jwt_jwks_timeout_s: float = Field(5.0, gt=0, description="longest that fetching the keys may take")
+    jwt_jwks_max_stale_s: float = Field(
+        86_400.0, gt=0, description="age up to which keys are used while the provider does not answer"
+    )
     jwt_issuer: str = Field("holdfast", min_length=1, description="who must have issued a token")
     jwt_audience: str = Field("holdfast", min_length=1, description="whom a token must be for")
     jwt_operator_scope: str = Field(
@@ -58,24 +63,79 @@ class GatewaySettings(KitSettings):
     gateway_upload_timeout_s: float = Field(
         720.0, gt=0, description="longest that an upload may take, reading and storing the file included"
     )
+    gateway_ask_timeout_s: float = Field(
+        200.0, gt=0, description="longest that a question may take; more than HOLDFAST_ASK_TIMEOUT_S"
+    )
+    gateway_generate_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="longest that POST /api/rag/generate waits for its job, which goes on after it",
+    )
     gateway_export_timeout_s: float = Field(
         900.0, gt=0, description="longest that the export of a user's data may take"
     )
     gateway_body_max_bytes: int = Field(64 << 10, gt=0, description="largest body of any other request")
     gateway_head_max_bytes: int = Field(32 << 10, gt=0, description="largest request line with all headers")
+    gateway_head_timeout_s: float = Field(10.0, gt=0, description="longest that a request's head may take")
     gateway_idle_timeout_s: float = Field(20.0, gt=0, description="longest pause in a request's body")
+    gateway_min_bytes_per_s: int = Field(
+        1_000, gt=0, description="a body that comes slower than this on the whole is cut off"
+    )
     gateway_max_in_flight: int = Field(
         1_000, gt=0, description="requests served at once; more are UNAVAILABLE"
+    )
+    gateway_uploads_per_user: int = Field(4, gt=0, description="uploads of one user at once")
+    gateway_max_uploads: int = Field(50, gt=0, description="uploads at once; more are UNAVAILABLE")
+    gateway_streams_per_user: int = Field(5, gt=0, description="streams of events of one user at once")
+    gateway_max_streams: int = Field(500, gt=0, description="streams at once; more are UNAVAILABLE")
+    gateway_stream_max_s: float = Field(
+        900.0, gt=0, description="after this a stream of events ends, and the client comes again"
+    )
+    gateway_heartbeat_s: float = Field(
+        15.0, gt=0, description="pause after which a stream says that it lives"
+    )
+
+    redis_url: str = Field("", description="Redis that counts for the rates; empty: each process for itself")
+    gateway_rate_user: str = Field(
+        "600/minute", description="requests of one user, such as 10/second; off: any number"
+    )
+    gateway_rate_address: str = Field(
+        "3000/minute", description="requests of one address (of IPv6 a /64), or off"
+    )
+    gateway_rate_costly: str = Field(
+        "120/minute", description="requests of one user that cost coins or make something, or off"
+    )
+    gateway_rate_when_down: Literal["open", "closed"] = Field(
+        "open", description="while Redis does not answer: let requests through, or refuse them with 503"
+    )
+    gateway_rate_timeout_s: float = Field(0.25, gt=0, description="longest wait for Redis")
+    gateway_rate_pause_s: float = Field(5.0, gt=0, description="how long Redis is left alone after a failure")
+    gateway_trusted_proxies: _List = Field(
+        (), description="addresses or networks whose X-Forwarded-For is believed"
     )
     gateway_health_timeout_s: float = Field(1.0, gt=0, description="longest wait for a service's health")
     gateway_cors_origins: _List = Field((), description="web origins that may call from a browser")
 
-    @field_validator("jwt_algorithms", "gateway_cors_origins", mode="before")
+    @field_validator("jwt_algorithms", "gateway_cors_origins", "gateway_trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("gateway_trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            ip_network(one, strict=False)
+        return value
+
+    @field_validator("gateway_rate_user", "gateway_rate_address", "gateway_rate_costly")
+    @classmethod
+    def _rates(cls, value: str) -> str:
+        if value != "off":
+            parse_rate(value)
+        return value
 
     @model_validator(mode="after")
     def _services_on_this_machine(self) -> Self:

@@ -6,20 +6,34 @@ taken by the service's flow control, so memory does not grow with the file.
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Depends, Request
+
+from gateway.auth import CurrentUser
 from gateway.client_stream import send_all
 from gateway.errors import FieldRefused
 from gateway.multipart import Upload
 from gateway.services import Services
+from gateway.slots import UserSlots
 from gateway.views import enum_value
 from protos.chat.v1 import chat_pb2
 
 #: The parts of the form besides the file; all optional, all before it.
-FIELDS = frozenset({"display_name", "format", "date_order", "time_zone"})
+FIELDS = frozenset({"display_name", "format", "date_order", "time_zone", "export_chat"})
 
 #: The service takes chunks of at most 1 MiB; a server might hand over more at once.
 _MAX_CHUNK_BYTES = 1 << 20
+
+
+async def _slot(request: Request, user_id: CurrentUser) -> AsyncIterator[None]:
+    slots: UserSlots = request.app.state.uploads
+    with slots.slot(user_id):
+        yield
+
+
+#: Counts the request as an upload until it is answered; 429 and 503 when there are too many.
+UploadSlot = Annotated[None, Depends(_slot)]
 
 
 async def import_chat(
@@ -64,6 +78,7 @@ def _header(user_id: str, request_id: str, upload: Upload) -> chat_pb2.ImportCha
         date_order=_enum(chat_pb2.DateOrder, "DATE_ORDER_", "date_order", fields),
         time_zone=fields.get("time_zone", ""),
         request_id=request_id,
+        export_chat=fields.get("export_chat", ""),
     )
 
 

@@ -1,7 +1,7 @@
 """gRPC channels and calls: a timeout always, the request id along, typed errors back."""
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import grpc
@@ -100,10 +100,18 @@ class Caller:
         request: Any,
         *,
         timeout_s: float | None = None,
-    ) -> AsyncIterator[_Response]:
-        """Iterate the answers of a server-streaming method of an aio stub; raises `ServiceError`."""
+        begun: Callable[[Mapping[str, str]], Awaitable[None]] | None = None,
+    ) -> AsyncGenerator[_Response]:
+        """Iterate the answers of a server-streaming method of an aio stub; raises `ServiceError`.
+
+        `begun` is called with the initial metadata, where the server has sent any, before the first answer
+        is awaited.
+        """
         responses: Any = method(request, **self._arguments(timeout_s, wait_for_ready=False))
         try:
+            # A call that failed has none, and its first answer raises.
+            if begun is not None and (metadata := await responses.initial_metadata()):
+                await begun(dict(metadata))
             async for response in responses:
                 yield response
         except grpc.RpcError as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import ProgrammingError
 
 from servicekit.database import sync_engine
 
@@ -17,6 +18,7 @@ LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 300_000
 #: Longest wait for another copy that migrates the same database.
 ADVISORY_WAIT_MS = 120_000
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def upgrade(url: str, script_location: Path, revision: str = "head") -> str | None:
@@ -63,3 +65,30 @@ def run_env(target_metadata: MetaData) -> None:
     context.configure(connection=connection, target_metadata=target_metadata, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
+
+
+class MissingExtension(Exception):
+    """The database server lacks an extension, or this user may not switch it on."""
+
+
+def create_extension(connection: Connection, name: str, where_from: str) -> None:
+    """Switch an extension on unless it is; raises `MissingExtension`, which says how to get it.
+
+    `where_from` says what to install.
+    """
+    if connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = :name"), {"name": name}):
+        return
+    available = text("SELECT 1 FROM pg_available_extensions WHERE name = :name")
+    if not connection.scalar(available, {"name": name}):
+        raise MissingExtension(
+            f"PostgreSQL has no extension {name!r}: install {where_from} on the database server"
+        )
+    try:
+        connection.execute(text(f'CREATE EXTENSION IF NOT EXISTS "{name}"'))
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        raise MissingExtension(
+            f"this user may not switch the extension {name!r} on: "
+            f'let a superuser run CREATE EXTENSION "{name}" in the database'
+        ) from error

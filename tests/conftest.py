@@ -1,5 +1,6 @@
 """Real stores for every test: one PostgreSQL cluster and one Redis for each xdist worker."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 
@@ -15,6 +17,19 @@ _PREFIX = "holdfast-test-"
 # No test asserts a time, an example's neither: it says how busy the machine was.
 hypothesis.settings.register_profile("holdfast", deadline=None)
 hypothesis.settings.load_profile("holdfast")
+
+
+@pytest.fixture(autouse=True)
+def logs_go_nowhere_else() -> Iterator[None]:
+    """Take out the handler that a command under test has put up: its stream is closed when the test ends,
+    and servers in other threads of this process would go on writing to it."""
+    yield
+    root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if not _made_by_us(handler)]
+
+
+def _made_by_us(handler: logging.Handler) -> bool:
+    return isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
 
 
 @pytest.fixture(scope="session")

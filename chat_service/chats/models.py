@@ -47,6 +47,8 @@ class Chat(SoftDeleteMixin, Base):
             text("chat_id DESC"),
             postgresql_where=text("delete_time IS NULL"),
         ),
+        # The public statistics are asked for by the chat's id alone.
+        Index("ix_chats_chat_id", "chat_id"),
         Index("ix_chats_to_purge", "purge_time", postgresql_where=text("purge_time IS NOT NULL")),
     )
 
@@ -63,9 +65,13 @@ class Chat(SoftDeleteMixin, Base):
     participant_count: Mapped[int]
     first_message_local_time: Mapped[datetime] = mapped_column(DateTime(timezone=False))
     last_message_local_time: Mapped[datetime] = mapped_column(DateTime(timezone=False))
-    #: IANA name; empty when nobody said.
+    #: IANA name; empty when neither the uploader nor the file said.
     time_zone: Mapped[str] = mapped_column(String(64), default="")
     request_id: Mapped[uuid.UUID]
+    #: The fields of chat.v1.ImportReport that imports.report makes.
+    import_report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    #: The fields of chat.v1.ChatStats that imports.stats makes.
+    stats: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     #: What the client sent, so that another request under the same id is told apart.
     import_header: Mapped[dict[str, Any]] = mapped_column(JSONB)
     file_sha256: Mapped[bytes] = mapped_column(LargeBinary)

@@ -76,7 +76,7 @@ async def _copy(driver: Any, rows: ReadAhead) -> None:
     nothing wakes the writer then, so the end of the connection has to cancel it.
     """
     copying = asyncio.ensure_future(
-        driver.copy_records_to_table(Message.__tablename__, records=rows, columns=COLUMNS)
+        driver.copy_to_table(Message.__tablename__, source=rows, columns=COLUMNS, format="binary")
     )
 
     def give_up(_: object) -> None:

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.chats.models import Chat
 from chat_service.core import Core
-from chat_service.errors import ImportEncrypted, ImportTooLarge, ImportUnreadable
+from chat_service.errors import ImportChooseChat, ImportEncrypted, ImportTooLarge, ImportUnreadable
 from chat_service.imports import repository
+from chat_service.imports.display_name import display_name_of
 from chat_service.imports.header import ImportHeader
+from chat_service.imports.report import stored_report
 from chat_service.imports.rows import ReadAhead, message_rows
 from chat_service.imports.spool import Spool
 from chat_service.imports.tally import Tally
@@ -20,6 +22,7 @@ from chat_service.parsers import (
     OversizedExport,
     ParsedExport,
     ParseOptions,
+    SeveralChats,
     UnreadableExport,
     open_export,
 )
@@ -67,9 +70,9 @@ class ImportService:
     async def store(self, header: ImportHeader, spool: Spool, user_since: datetime) -> Chat:
         """Store a complete upload and answer its chat; `user_since` is what `admit` answered.
 
-        Raises `ImportUnreadable`, `ImportTooLarge`, `ImportEncrypted`, `RequestIdReused`, `UserNotFound`
-        when the user was deleted meanwhile, and `LockTimeout` while the same request is being stored
-        elsewhere for long.
+        Raises `ImportUnreadable`, `ImportTooLarge`, `ImportEncrypted`, `ImportChooseChat`,
+        `RequestIdReused`, `UserNotFound` when the user was deleted meanwhile, and `LockTimeout` while the
+        same request is being stored elsewhere for long.
         """
         find = partial(repository.find_import, user_id=header.user_id, request_id=header.request_id)
         earlier = await execute_in_transaction(self._sessions, find)
@@ -101,7 +104,8 @@ class ImportService:
         chat_id, tally = uuid7(), Tally()
         async with ReadAhead(message_rows(export, header.user_id, chat_id, tally)) as rows:
             await repository.copy_messages(session, rows)
-        chat = _chat(header, spool, export, tally)
+        # In a thread: a hostile file can make counting its days take a good part of a second.
+        chat = await asyncio.to_thread(_chat, header, spool, export, tally)
         chat.chat_id = chat_id
         # Not before: whoever deletes the user would wait for all of the above.
         await users.require_since(session, header.user_id, user_since)
@@ -112,27 +116,35 @@ def _open(file: BinaryIO, header: ImportHeader, settings: ChatSettings) -> Parse
     """Look the file over: the first of the two passes. Raises `UnreadableExport`."""
     options = ParseOptions(
         date_order=header.date_order,
+        time_zone=header.time_zone,
+        export_chat=header.export_chat,
         max_line_chars=settings.import_max_message_chars,
         max_message_chars=settings.import_max_message_chars,
         max_messages=settings.import_max_messages,
+        max_archive_entries=settings.import_zip_max_entries,
+        max_unpacked_bytes=settings.import_zip_max_unpacked_bytes,
+        max_archive_ratio=settings.import_zip_max_ratio,
     )
     return open_export(file, options, header.format, header.file_name)
 
 
 def _chat(header: ImportHeader, spool: Spool, export: ParsedExport, tally: Tally) -> Chat:
+    report = export.report
     return Chat(
         user_id=header.user_id,
         request_id=header.request_id,
-        display_name=header.display_name,
+        display_name=header.display_name or report.chat_name.strip() or display_name_of(header.file_name),
         file_name=header.file_name,
-        format=int(export.report.format),
+        format=int(report.format),
         state=chat_pb2.CHAT_STATE_READY,
         message_count=tally.message_count,
         participants=tally.participants(),
         participant_count=tally.participant_count,
         first_message_local_time=tally.first,
         last_message_local_time=tally.last,
-        time_zone=header.time_zone,
+        time_zone=report.time_zone or header.time_zone,
+        import_report=stored_report(report),
+        stats=tally.stats.as_row(),
         import_header=header.as_sent,
         file_sha256=spool.sha256,
     )
@@ -147,11 +159,14 @@ def _replayed(earlier: Chat, header: ImportHeader, spool: Spool) -> Chat:
 
 def _refuse_other_header(earlier: Chat, header: ImportHeader) -> None:
     for name, value in header.as_sent.items():
-        if earlier.import_header.get(name) != value:
+        # Headers of before a field existed lack it, which says as much as its being empty.
+        if earlier.import_header.get(name, "") != value:
             raise RequestIdReused(header.request_id, name)
 
 
 def _import_error(file_name: str, error: UnreadableExport) -> ServiceError:
+    if isinstance(error, SeveralChats):
+        return ImportChooseChat(file_name, error.problem, error.chats)
     if isinstance(error, EncryptedExport):
         return ImportEncrypted(file_name)
     if isinstance(error, OversizedExport):

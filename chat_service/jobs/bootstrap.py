@@ -15,12 +15,14 @@ from chat_service.jobs.ending import JobEnder
 from chat_service.jobs.finishing import FinishService
 from chat_service.jobs.outbox import Outbox
 from chat_service.jobs.policy import JobPolicy
+from chat_service.jobs.purchases import PurchaseWatch
 from chat_service.jobs.queue import JobQueue
 from chat_service.jobs.runner import RunnerService
 from chat_service.jobs.runner_servicer import JobRunnerServicer
 from chat_service.jobs.service import JobService
 from chat_service.jobs.servicer import InsightServicer, InsightServices
 from chat_service.jobs.unlock import UnlockService
+from chat_service.search.service import IndexService
 from protos.insight.v1 import insight_pb2_grpc
 
 
@@ -32,17 +34,19 @@ class Jobs:
     background: Sequence[Callable[[], Awaitable[None]]]
     #: Ends the jobs that `cancel.cancel_of_chat` answered; to be called after the commit. Never fails.
     settle: Callable[[Sequence[uuid.UUID]], Awaitable[None]]
+    #: Ends the streams that follow jobs, when the server begins to drain.
+    stop_watching: Callable[[], None]
     reader: JobService
     #: Ends the jobs of an erased user.
     ender: JobEnder
 
 
-def build(core: Core) -> Jobs:
+def build(core: Core, index: IndexService) -> Jobs:
     """Build it inside the running event loop; nothing connects before it is needed."""
     context = JobContext(core, JobPolicy.of(core.settings), JobChanges(), Outbox())
     finishes = FinishService(context)
     cancels = CancelService(context, finishes)
-    unlocks = UnlockService(context, cancels)
+    unlocks = UnlockService(context, cancels, index)
     reader = JobService(context)
     services = InsightServices(context, unlocks, cancels, reader, InsightReader(core.sessions))
     runner = JobRunnerServicer(RunnerService(context), finishes, context.policy)
@@ -53,9 +57,11 @@ def build(core: Core) -> Jobs:
         background=(
             dispatcher.run,
             unlocks.resume,
+            PurchaseWatch(context).run,
             partial(context.changes.poll, core.sessions, settings.job_watch_poll_s),
         ),
         settle=cancels.settle,
+        stop_watching=context.changes.stop,
         reader=reader,
         ender=JobEnder(context, cancels),
     )

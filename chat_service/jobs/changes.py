@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.jobs.models import Job
 from servicekit.database import Sessions
-from servicekit.errors import ServiceError
+from servicekit.errors import ServiceError, Unavailable
 from servicekit.logs import get_logger
 from servicekit.retry import execute_in_transaction
 
@@ -36,6 +36,7 @@ class Watcher:
         self.seen: datetime | None = None
         self._news: Job | None = None
         self._changed = asyncio.Event()
+        self._over = False
 
     def offer(self, job: Job) -> None:
         """Give the row, unless one that is as new was seen: two commits may be told in the wrong order."""
@@ -52,9 +53,19 @@ class Watcher:
         """Say that there may be something new to read."""
         self._changed.set()
 
+    def end(self) -> None:
+        """Say that there will be no more news from this process."""
+        self._over = True
+        self._changed.set()
+
     async def wait(self) -> Job | None:
-        """Wait for the next row, or None: read it. What came since the last wait counts, the newest only."""
+        """Wait for the next row, or None: read it. What came since the last wait counts, the newest only.
+
+        Raises `Unavailable` when the service stops: the job goes on, and another copy tells of it.
+        """
         await self._changed.wait()
+        if self._over:
+            raise Unavailable("the server is going down; try again")
         self._changed.clear()
         news, self._news = self._news, None
         return news
@@ -67,11 +78,14 @@ class JobChanges:
         """Nobody watches yet."""
         self._watchers: dict[uuid.UUID, set[Watcher]] = defaultdict(set)
         self._somebody = asyncio.Event()
+        self._stopping = False
 
     @contextmanager
     def watcher(self, job_id: uuid.UUID) -> Iterator[Watcher]:
         """Watch a job for as long as the context lasts."""
         watcher = Watcher()
+        if self._stopping:
+            watcher.end()
         self._watchers[job_id].add(watcher)
         self._somebody.set()
         try:
@@ -85,6 +99,13 @@ class JobChanges:
         """Give the row to those who watch the job; call it after the commit, and never change it then."""
         for watcher in self._watchers.get(job.job_id, ()):
             watcher.offer(job)
+
+    def stop(self) -> None:
+        """End all watching. A stream that waits for news would hold up the drain for its whole time."""
+        self._stopping = True
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.end()
 
     async def poll(self, sessions: Sessions, interval_s: float) -> None:
         """Look for changes that other copies made, for ever; asks only while somebody watches."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from chat_service.jobs.charging import amount_to_charge
 from chat_service.jobs.facts import JobChanges, JobFacts
 from chat_service.jobs.retries import PaymentRetries
 from chat_service.jobs.states import LEASED, OUTCOMES, TERMINAL, JobState
@@ -79,12 +80,13 @@ def forgive_all(job: JobFacts) -> JobChanges:
 def exhausted(job: JobFacts, max_attempts: int) -> bool:
     """Whether the present attempt is one too many to do the work in.
 
-    When all was made, what counts is the attempt that began to settle: settling is retried for as long as
-    credit_service is away. Otherwise every attempt makes again what is missing, and counts.
+    When all was made, or the rest was given up, what counts is the attempt that began to settle: settling is
+    retried for as long as credit_service is away. Otherwise every attempt makes again what is missing, and
+    counts.
     """
     if job.state is JobState.PAYMENT_FAILED:
         return False
-    made = len(job.completed_ids) >= job.requested_count
+    made = len(job.completed_ids) >= job.requested_count or job.charge_amount is not None
     last = job.settling_attempt if made and job.settling_attempt else job.attempt
     return last - job.forgiven_attempts > max_attempts
 
@@ -98,6 +100,11 @@ def to_be_dropped(job: JobFacts) -> bool:
     return job.cancel_requested or job.abandoned
 
 
+def to_be_made(job: JobFacts) -> bool:
+    """Whether the attempt that claims the job now may still have something to make."""
+    return not to_be_dropped(job) and job.payment_attempt == 0 and job.charge_amount is None
+
+
 def holds(job: JobFacts, attempt: int) -> bool:
     """Whether the attempt is the current one and has not ended.
 
@@ -108,10 +115,12 @@ def holds(job: JobFacts, attempt: int) -> bool:
 
 
 def begin_settling(job: JobFacts) -> JobChanges:
-    """Say that the work has ended. From here on the job cannot be cancelled."""
+    """Say that the work has ended, and what is charged. From here on the job cannot be cancelled."""
     if job.state is not JobState.RUNNING:
         return JobChanges()
-    return JobChanges(state=JobState.SETTLING, settling_attempt=job.attempt)
+    return JobChanges(
+        state=JobState.SETTLING, settling_attempt=job.attempt, charge_amount=amount_to_charge(job)
+    )
 
 
 def reserved(
@@ -221,15 +230,29 @@ def finish(job: JobFacts, finish: Finish, now: datetime, retries: PaymentRetries
     state = finish.outcome
     if state is JobState.PAYMENT_FAILED and job.abandoned:
         state = JobState.CANCELLED
-    changes = JobChanges(finish_attempt=finish.attempt, finish_outcome=finish.outcome, **_end(state, now))
+    changes = JobChanges(
+        finish_attempt=finish.attempt, finish_outcome=finish.outcome, coins_came=False, **_end(state, now)
+    )
     if finish.transaction_id is not None:
         changes["transaction_id"] = finish.transaction_id
     if finish.outcome is JobState.PAYMENT_FAILED:
         changes["payment_attempt"] = job.payment_attempt + 1
     if state is JobState.PAYMENT_FAILED:
-        again = retries.next_time(now, job.payment_attempt + 1)
+        again = now if job.coins_came else retries.next_time(now, job.payment_attempt + 1)
         changes["payment_retry_time"] = changes["due_time"] = again
     return changes
+
+
+def coins_came(job: JobFacts, now: datetime) -> JobChanges:
+    """Take that the user got coins: a payment retry that waits is due now.
+
+    While a payment is being tried, by whoever holds a lease, it is noted for the end of the try.
+    """
+    if job.state is JobState.SETTLING or job.lease_expire_time is not None:
+        return JobChanges(coins_came=True)
+    if job.state is JobState.PAYMENT_FAILED and job.payment_retry_time is not None:
+        return JobChanges(payment_retry_time=now, due_time=now)
+    return JobChanges()
 
 
 def _end(state: JobState, now: datetime) -> JobChanges:
@@ -262,9 +285,15 @@ def possible_outcomes(job: JobFacts) -> Sequence[JobState]:
     """
     if job.state is JobState.PAYMENT_FAILED:
         return [JobState.COMPLETED, JobState.PAYMENT_FAILED]
+    if job.state is JobState.SETTLING and job.charge_amount == 0:
+        return [JobState.FAILED, JobState.CANCELLED] if _may_be_cancelled(job) else [JobState.FAILED]
     if job.state is JobState.SETTLING:
         return [JobState.COMPLETED, JobState.FAILED, *_without_charge(job)]
     return [JobState.FAILED, JobState.CANCELLED] if job.cancel_requested else [JobState.FAILED]
+
+
+def _may_be_cancelled(job: JobFacts) -> bool:
+    return job.cancel_requested or job.abandoned
 
 
 def _without_charge(job: JobFacts) -> Sequence[JobState]:

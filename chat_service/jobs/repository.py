@@ -1,16 +1,17 @@
 """Reads and writes rows of jobs and steps."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from chat_service.errors import JobNotFound
+from chat_service.jobs import lifecycle
 from chat_service.jobs.constraints import ACTIVE
 from chat_service.jobs.models import Job, JobStep
 from chat_service.jobs.outbox import Sending
@@ -19,7 +20,15 @@ from servicekit.soft_delete import INCLUDE_DELETED
 
 #: Columns that nobody outside sees: their change is no change of the job.
 _INTERNAL = frozenset(
-    {"lease_expire_time", "due_time", "worker_id", "step_count", "step_bytes", "forgiven_attempts"}
+    {
+        "lease_expire_time",
+        "due_time",
+        "worker_id",
+        "step_count",
+        "step_bytes",
+        "forgiven_attempts",
+        "coins_came",
+    }
 )
 #: Jobs and steps are never deleted softly: to hide what is deleted would only cost time in every call.
 _PLAIN = INCLUDE_DELETED
@@ -233,6 +242,39 @@ def _waited() -> ColumnElement[timedelta]:
     """Answer for how long no worker has come: since a lease ran out, a payment was due, or a change."""
     came = func.greatest(Job.lease_expire_time, Job.payment_retry_time)
     return func.clock_timestamp() - func.coalesce(came, Job.update_time)
+
+
+async def wake_payments(
+    session: AsyncSession, *, user_ids: Collection[str] | None, after: uuid.UUID | None, limit: int
+) -> list[Job]:
+    """Make payment retries due now that wait for their time, of these users or of all, and answer the jobs.
+
+    At most `limit`, with greater ids than `after`, in the order of their ids. Where a payment is being tried
+    at this moment the job notes that coins came: if the try fails, another one follows at once. Closes the
+    race of the purchase with the end of a try that went by the balance before it: both lock the job's row.
+    """
+    trying = or_(Job.state == JobState.SETTLING, Job.lease_expire_time.is_not(None))
+    wanted = [
+        Job.state.in_((JobState.PAYMENT_FAILED, JobState.SETTLING)),
+        or_(trying, Job.payment_retry_time > func.now()),
+    ]
+    if user_ids is not None:
+        wanted.append(Job.user_id.in_(user_ids))
+    if after is not None:
+        wanted.append(Job.job_id > after)
+    locked = await session.execute(
+        select(Job.job_id).where(*wanted).order_by(Job.job_id).limit(limit).with_for_update()
+    )
+    keys = list(locked.scalars())
+    found = await session.execute(
+        select(Job, func.clock_timestamp()).where(Job.job_id.in_(keys)).order_by(Job.job_id),
+        execution_options=_FRESH,
+    )
+    jobs = []
+    for job, now in found:
+        apply(job, lifecycle.coins_came(job, now), now)
+        jobs.append(job)
+    return jobs
 
 
 async def give_back(session: AsyncSession, sendings: Sequence[Sending]) -> None:

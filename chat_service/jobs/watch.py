@@ -16,7 +16,8 @@ from servicekit.retry import execute_in_transaction
 async def watch(context: JobContext, user_id: str, job_id: uuid.UUID) -> AsyncIterator[insight_pb2.Job]:
     """Yield the job until nothing more will happen to it; holds no connection between two reads.
 
-    Raises `JobNotFound`. Changes that follow each other faster than they can be read are seen as one.
+    Raises `JobNotFound`, and `Unavailable` when the service stops. Changes that follow each other faster than
+    they can be read are seen as one.
     """
     get = partial(repository.get, job_id=job_id, user_id=user_id)
     last: insight_pb2.Job | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.ledger import Event, EventKind, Operation, Refusal, Result, apply
 from credit_service.store.course import Course, see_through
+from credit_service.store.joining import LedgerPart, TooMuchDue
 from credit_service.store.opening import Opened, StaleOwners, open_book
 from credit_service.store.owners import Owners
 from credit_service.store.wants import Wants, account_of, wants
@@ -18,6 +19,8 @@ from credit_service.store.writing import write
 from servicekit.driver import in_driver_transaction_with_lock_retry
 from servicekit.errors import LockTimeout
 from servicekit.ids import uuid7
+
+_Answer = TypeVar("_Answer")
 
 _DUE_LIMIT = 1_000
 """Expired reservations that one transaction writes down, beside those that its operations name."""
@@ -118,6 +121,33 @@ class Store:
                 return await self._commit(partial(self._execute, batch))
             except StaleOwners as error:
                 self.owners.forget(error.reservation_ids)
+
+    async def join(self, work: Callable[[LedgerPart], Awaitable[_Answer]]) -> _Answer:
+        """Run a caller's transaction in which the ledger takes part (`joining`), and answer what it answers.
+
+        `work` may run several times and must have no effect outside of its transaction. Raises as `execute`.
+        """
+        for _ in range(_MAX_ROUNDS):
+            try:
+                return await self._join(work)
+            except TooMuchDue as due:
+                await self.expire_due([due.user_id], _DUE_LIMIT)
+        raise LockTimeout
+
+    async def _join(self, work: Callable[[LedgerPart], Awaitable[_Answer]]) -> _Answer:
+        course = Course()
+
+        async def once(connection: "asyncpg.Connection[Any]") -> tuple[_Answer, Sequence[Event]]:
+            course.writing = False
+            part = LedgerPart(connection, course, self._new_id, _DUE_LIMIT)
+            return await work(part), part.events
+
+        async def transact() -> _Answer:
+            answer, events = await in_driver_transaction_with_lock_retry(self._engine, once)
+            self._committed(events)
+            return answer
+
+        return await see_through(transact(), course)
 
     async def due_accounts(self, limit: int, but: Collection[str] = ()) -> list[str]:
         """Answer the accounts of the `limit` reservations that are due longest, without those of `but`."""

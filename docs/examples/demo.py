@@ -7,8 +7,6 @@ order with too few coins, and one whose generation fails, which costs nothing.
 import os
 import subprocess
 import sys
-import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from docs.examples.charts import draw
+from docs.examples.client import ApiError, Chat, Client, Job
 
 FOLDER = Path(__file__).parent
 USER = "demo-user"
-_TIMEOUT_S = 30.0
-_POLL_S = 0.03
-_ENDED = {"COMPLETED", "FAILED", "CANCELLED", "REJECTED", "PAYMENT_FAILED"}
 _SHOWN = ("activity_heatmap", "message_balance", "response_times", "sentiment", "emoji")
 
 console = Console(width=118, highlight=False)
@@ -35,119 +31,72 @@ class DemoFailed(Exception):
     """The system did not do what the demo shows."""
 
 
-class App:
-    """A small client of the REST API."""
-
-    def __init__(self, address: str, token: str) -> None:
-        """Take where the gateway is and the bearer token of a user."""
-        headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S)
-
-    def ask(self, method: str, path: str, expect: int, **request: Any) -> Any:
-        """Make a request and answer its JSON; raises `DemoFailed` unless the status is the expected one."""
-        answer = self._http.request(method, path, **request)
-        if answer.status_code != expect:
-            raise DemoFailed(f"{method} {path} answered {answer.status_code}, not {expect}: {answer.text}")
-        return answer.json() if answer.content else None
-
-    def balance(self) -> dict[str, Any]:
-        """Answer balance, reserved, available."""
-        account: dict[str, Any] = self.ask("GET", "/api/credits/balance", 200)
-        return account
-
-    def upload(self, path: Path) -> dict[str, Any]:
-        """Upload an export and answer the chat."""
-        with path.open("rb") as file:
-            chat: dict[str, Any] = self.ask(
-                "POST",
-                "/api/chats/upload",
-                201,
-                files={"file": (path.name, file, "text/plain")},
-                headers={"Idempotency-Key": str(uuid.uuid4())},
-            )
-        return chat
-
-    def unlock(self, chat: dict[str, Any], category_id: str, expect: int = 202) -> dict[str, Any]:
-        """Order a category's insights for a chat and answer the job, or the error that is expected."""
-        job: dict[str, Any] = self.ask(
-            "POST",
-            "/api/insights/unlock",
-            expect,
-            json={"chat_id": chat["chat_id"], "category_id": category_id},
-            headers={"Idempotency-Key": str(uuid.uuid4())},
-        )
-        return job
-
-    def follow(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Show a progress bar until the job has ended, and answer it."""
-        columns = (
-            TextColumn("  {task.description:<34}"),
-            BarColumn(40),
-            TextColumn("{task.percentage:>3.0f} %"),
-        )
-        with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-            bar = progress.add_task(job["state"], total=100)
-            end = time.monotonic() + _TIMEOUT_S
-            while job["state"] not in _ENDED:
-                if time.monotonic() > end:
-                    raise DemoFailed(f"the job is still {job['state']} after {_TIMEOUT_S:g} s")
-                time.sleep(_POLL_S)
-                job = self.ask("GET", f"/api/insights/jobs/{job['job_id']}/status", 200)
-                now = job["progress"]
-                progress.update(
-                    bar, completed=now["percent"], description=f"{job['state']} {now['stage_name']}"
-                )
-        return job
+def follow(client: Client, job: Job) -> Job:
+    """Show a progress bar until the job has ended, and answer it."""
+    columns = (
+        TextColumn("  {task.description:<34}"),
+        BarColumn(40),
+        TextColumn("{task.percentage:>3.0f} %"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        bar = progress.add_task(job["state"], total=100)
+        last = job
+        for last in client.follow_job(job["job_id"]):
+            now = last["progress"]
+            what = f"{last['state']} {now['stage_name']}"
+            progress.update(bar, completed=now["percent"], description=what)
+    return last
 
 
 def main() -> int:
     """Run the demo and answer the process's exit code."""
     port = os.environ.get("HOLDFAST_GATEWAY_PORT", "8000")
-    app = App(f"http://127.0.0.1:{port}", _ours("gateway", "token", USER))
     try:
-        _story(app)
-    except (DemoFailed, httpx.HTTPError) as error:
+        with Client(f"http://127.0.0.1:{port}", _ours("gateway", "token", USER)) as client:
+            _story(client)
+    except (DemoFailed, ApiError, httpx.HTTPError) as error:
         console.print(f"[bold red]The demo failed:[/] {error}")
         return 1
     console.print("\n[bold green]All as promised.[/] Start it for yourself: make run\n")
     return 0
 
 
-def _story(app: App) -> None:
+def _story(client: Client) -> None:
     _heading("1", "A user logs in and gets the sign-up bonus; an operator grants 500 coins")
-    app.ask("POST", "/api/users/store", 200, json={"display_name": "Demo"})
+    client.store_user(display_name="Demo")
     _ours("credit_service", "grant", USER, "500")
-    _account(app, "before", balance=550, reserved=0)
+    _account(client, "before", balance=550, reserved=0)
 
     _heading("2", "Upload a WhatsApp export")
-    chat = app.upload(FOLDER / "anna-and-ben.txt")
+    chat = client.upload_chat(FOLDER / "anna-and-ben.txt")
     _show_chat(chat)
 
     _heading("3", "Unlock the romantic insights: 400 coins are reserved, and charged when all are made")
-    job = app.unlock(chat, "romantic")
-    _account(app, "while reserved", balance=550, reserved=400)
-    _end(app.follow(job), "COMPLETED")
-    _show_insights(app, chat)
-    _account(app, "after", balance=150, reserved=0)
-    _show_transactions(app)
+    job = client.unlock_category(chat["chat_id"], "romantic")
+    _account(client, "while reserved", balance=550, reserved=400)
+    _end(follow(client, job), "COMPLETED")
+    _show_insights(client, chat)
+    _account(client, "after", balance=150, reserved=0)
+    _show_transactions(client)
 
     _heading("4", "Another chat, too few coins: 402, and nothing was taken")
-    flat = app.upload(FOLDER / "the-flat-share.txt")
-    refusal = app.unlock(flat, "friendship", expect=402)["error"]
-    _expect(refusal["code"], "INSUFFICIENT_CREDITS")
-    _expect(refusal["details"], {"required": 200, "available": 150})
-    console.print(f"  402 {refusal['code']}: {refusal['message']}  {refusal['details']}")
-    _account(app, "unchanged", balance=150, reserved=0)
+    flat = client.upload_chat(FOLDER / "the-flat-share.txt")
+    refusal = _refused(client, flat, "friendship")
+    _expect((refusal.status, refusal.code), (402, "INSUFFICIENT_CREDITS"))
+    _expect(refusal.details, {"required": 200, "available": 150})
+    console.print(f"  {refusal}  {refusal.details}")
+    _account(client, "unchanged", balance=150, reserved=0)
 
     _heading("5", "Work that fails costs nothing: a chat too short for any insight")
     _ours("credit_service", "grant", USER, "100")
-    short = app.upload(FOLDER / "too-short.txt")
-    failed = _end(app.follow(app.unlock(short, "friendship")), "FAILED")
-    console.print(f"  {failed['error']['code']}: {failed['error']['message']}")
-    _account(app, "released", balance=250, reserved=0)
+    short = client.upload_chat(FOLDER / "too-short.txt")
+    failed = _end(follow(client, client.unlock_category(short["chat_id"], "friendship")), "FAILED")
+    reason = failed["error"] or {"code": "", "message": "the job has no reason"}
+    console.print(f"  {reason['code']}: {reason['message']}")
+    _account(client, "released", balance=250, reserved=0)
 
 
-def _show_chat(chat: dict[str, Any]) -> None:
+def _show_chat(chat: Chat) -> None:
     people = ", ".join(f"{p['name']} ({p['message_count']:,})" for p in chat["participants"])
     console.print(
         f"  [bold]{chat['display_name']}[/]: {chat['message_count']:,} messages, "
@@ -155,8 +104,8 @@ def _show_chat(chat: dict[str, Any]) -> None:
     )
 
 
-def _show_insights(app: App, chat: dict[str, Any]) -> None:
-    insights = app.ask("GET", f"/api/insights/chats/{chat['chat_id']}", 200)["insights"]
+def _show_insights(client: Client, chat: Chat) -> None:
+    insights = client.list_chat_insights(chat["chat_id"])
     if len(insights) < 8:
         raise DemoFailed(f"only {len(insights)} insights were made")
     for insight in insights:
@@ -168,24 +117,32 @@ def _show_insights(app: App, chat: dict[str, Any]) -> None:
             console.print(Panel(body, title=insight["title"], title_align="left", border_style="dim"))
 
 
-def _show_transactions(app: App) -> None:
+def _show_transactions(client: Client) -> None:
     table = Table(box=None, header_style="dim", padding=(0, 3, 0, 2))
     for heading in ("when", "type", "coins", "balance after", "what"):
         table.add_column(heading, justify="right" if heading in ("coins", "balance after") else "left")
-    for row in app.ask("GET", "/api/credits/transactions", 200)["transactions"]:
-        when = row["create_time"][:19].replace("T", " ")
+    for row in client.list_transactions():
+        when = (row["create_time"] or "")[:19].replace("T", " ")
         table.add_row(when, row["type"], f"{row['amount']:+}", str(row["balance_after"]), row["description"])
     console.print(table)
 
 
-def _account(app: App, when: str, **expected: int) -> None:
-    account = app.balance()
+def _account(client: Client, when: str, **expected: int) -> None:
+    account: dict[str, Any] = {**client.get_balance()}
     shown = " · ".join(f"{name} [bold]{account[name]}[/]" for name in ("balance", "reserved", "available"))
     console.print(f"  [dim]account {when}:[/] {shown}")
     _expect({name: account[name] for name in expected}, expected)
 
 
-def _end(job: dict[str, Any], state: str) -> dict[str, Any]:
+def _refused(client: Client, chat: Chat, category_id: str) -> ApiError:
+    try:
+        client.unlock_category(chat["chat_id"], category_id)
+    except ApiError as error:
+        return error
+    raise DemoFailed(f"{category_id} was unlocked with too few coins")
+
+
+def _end(job: Job, state: str) -> Job:
     _expect(job["state"], state)
     return job
 

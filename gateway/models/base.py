@@ -20,6 +20,15 @@ def _encodable(text: str) -> str:
 #: A text that a caller sends.
 Text = Annotated[str, AfterValidator(_encodable)]
 
+#: What PostgreSQL cannot hold, services refuse.
+WITHOUT_NUL = "^[^\\u0000]*$"
+
+
+def length(minimum: int, maximum: int) -> dict[str, JsonValue]:
+    """Answer the part of a text's schema that says what the services check: the bounds in characters."""
+    return {"minLength": minimum, "maxLength": maximum, "pattern": WITHOUT_NUL}
+
+
 CHAT_ID = "0197a3c2-8d1e-7b6a-9f43-2c5d8e7f6a10"
 JOB_ID = "0197a3c4-11aa-7c3d-8e55-94b1d0c2f377"
 NEXT_PAGE_TOKEN = Field(description="asks for the next page; empty after the last")

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from gateway.models.base import Text, Time, example
+from gateway.models.base import Text, Time, example, length
 
 
 class StoreUserRequest(BaseModel):
@@ -11,9 +11,15 @@ class StoreUserRequest(BaseModel):
     model_config = example(display_name="Alice", email="alice@example.com")
 
     display_name: Text | None = Field(
-        None, description="at most 256 characters; absent leaves what is stored"
+        None,
+        description="at most 256 characters; absent leaves what is stored",
+        json_schema_extra=length(0, 256),
     )
-    email: Text | None = Field(None, description="at most 320 characters; absent leaves what is stored")
+    email: Text | None = Field(
+        None,
+        description="at most 320 characters; absent leaves what is stored",
+        json_schema_extra=length(0, 320),
+    )
 
 
 class User(BaseModel):

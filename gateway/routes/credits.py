@@ -1,24 +1,37 @@
 """Coins: the balance, its history, and what can be bought."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from gateway import models, views
 from gateway.auth import CurrentUser
+from gateway.caching import PUBLIC, cached
 from gateway.errors import FieldRefused
-from gateway.openapi import PageSize, PageToken, errors
+from gateway.openapi import NOT_MODIFIED, PageSize, PageToken, errors
 from gateway.services import Backends
 from protos.credit.v1 import credit_pb2
 from protos.payment.v1 import payment_pb2
 
+
+def _rfc3339(value: object) -> object:
+    """Let only text through that begins like a date: pydantic takes numbers as seconds since 1970, too."""
+    if not isinstance(value, str) or _DATE_TIME.match(value) is None:
+        raise ValueError("must be a time as RFC 3339 writes it, such as 2026-03-01T09:30:00Z")
+    return value
+
+
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}")
+_Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+
 router = APIRouter(prefix="/api/credits", tags=["credits"])
 
 
-@router.get("/balance", responses=errors(401, 404))
+@router.get("/balance", responses=errors(401, "ACCOUNT_NOT_FOUND"))
 async def get_balance(user_id: CurrentUser, services: Backends) -> models.Balance:
     """Answer the user's coins: owned, reserved, available. 404 for a user who never had any."""
     request = credit_pb2.GetAccountRequest(user_id=user_id)
@@ -34,9 +47,9 @@ async def list_transactions(
         list[models.TransactionType] | None, Query(description="only these types; may come several times")
     ] = None,
     from_time: Annotated[
-        AwareDatetime | None, Query(description="only at or after this instant (RFC 3339)")
+        _Instant | None, Query(description="only at or after this instant (RFC 3339)")
     ] = None,
-    to_time: Annotated[AwareDatetime | None, Query(description="only before this instant (RFC 3339)")] = None,
+    to_time: Annotated[_Instant | None, Query(description="only before this instant (RFC 3339)")] = None,
     page_size: PageSize = 0,
     page_token: PageToken = "",
 ) -> models.Transactions:
@@ -56,11 +69,14 @@ async def list_transactions(
     )
 
 
-@router.get("/packages", responses=errors())
-async def list_packages(services: Backends) -> models.Packages:
-    """List the coin packages on sale, smallest first."""
+@router.get("/packages", response_model=models.Packages, responses=errors() | NOT_MODIFIED)
+async def list_packages(services: Backends, request: Request) -> Response:
+    """List the coin packages on sale, smallest first, with their prices, and who may be paid with.
+
+    May be kept for a minute.
+    """
     answer = await services.caller.call(services.payments.ListPackages, payment_pb2.ListPackagesRequest())
-    return models.Packages(packages=[views.package(row) for row in answer.packages])
+    return cached(request, views.packages(answer), PUBLIC)
 
 
 def _timestamp(field: str, value: datetime | None) -> Timestamp | None:

@@ -1,11 +1,14 @@
 """What operators and machines ask: is it up, how full are the pools, what is this."""
 
 import asyncio
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from grpc_health.v1 import health_pb2
 
 from gateway import models, views
+from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.openapi import errors
 from gateway.services import Backends, Peer
 from gateway.settings import GatewaySettings
@@ -15,6 +18,16 @@ from servicekit.errors import ServiceError
 from servicekit.grpc_clients import Caller
 
 router = APIRouter(tags=["operations"])
+
+_METRICS = """\
+# HELP holdfast_http_requests_in_flight Requests being served, streams apart
+# TYPE holdfast_http_requests_in_flight gauge
+holdfast_http_requests_in_flight 3.0
+"""
+_PROMETHEUS: dict[str, Any] = {
+    "description": "Prometheus' text format",
+    "content": {"text/plain": {"schema": {"type": "string"}, "example": _METRICS}},
+}
 
 SERVING, NOT_SERVING, UNREACHABLE = "SERVING", "NOT_SERVING", "UNREACHABLE"
 
@@ -67,8 +80,21 @@ async def get_pools(request: Request, services: Backends) -> models.Pools:
     return models.Pools(pools=[views.pool(answer) for answer in await asyncio.gather(*asked)])
 
 
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={
+        200: {"description": "Prometheus' text format", "content": {"text/plain": {"example": _METRICS}}}
+    },
+)
+async def get_metrics(request: Request) -> Response:
+    """Answer the gateway's metrics for Prometheus: requests, rates, streams, failed calls, the process."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+
 @router.get("/")
 async def get_root() -> models.Root:
     """Answer what this is and where to go on."""
-    links = {"openapi": "/openapi.json", "docs": "/docs", "health": "/health"}
+    links = {"openapi": "/openapi.json", "docs": "/docs", "health": "/health", "metrics": "/metrics"}
     return models.Root(name="Holdfast", version=VERSION, links=links)

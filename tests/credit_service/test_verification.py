@@ -360,4 +360,6 @@ def test_a_page_reads_the_rows_of_its_accounts_and_no_others(database: Database)
         "events": 400,
         "reservations": 0,
         "archived_reservations": 0,
+        "orders": 0,
+        "order_transactions": 0,
     }, plan

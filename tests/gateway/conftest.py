@@ -16,6 +16,9 @@ from credit_service.packages import DEFAULT_FILE, load_packages, read_packages
 from credit_service.settings import CreditSettings
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 from servicekit.migrations import upgrade
+from tests.credit_service.payments.shop import settings as selling
+from tests.fakes.razorpay_server import FakeRazorpay
+from tests.fakes.stripe_server import FakeStripe
 from tests.gateway.house import Api, RunningGateway, unused_port
 from tests.served import ServedApp
 
@@ -40,14 +43,25 @@ def serve_credit(postgres: EmbeddedPostgres) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture(scope="session")
-def credit_target(serve_credit: Callable[..., str]) -> str:
-    """Where a real credit_service is."""
-    return serve_credit()
+def stripe_api() -> Iterator[FakeStripe]:
+    """Stripe."""
+    with FakeStripe() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
-def chat_target(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str) -> Iterator[str]:
-    """Where a real chat_service is. No worker runs: tests do a worker's calls themselves."""
+def credit_target(serve_credit: Callable[..., str], stripe_api: FakeStripe) -> Iterator[str]:
+    """Where a real credit_service is; it sells by Stripe, by Razorpay and by TEST."""
+    with FakeRazorpay() as razorpay_api:
+        # The webhooks of the matrix are signed when it is read.
+        yield serve_credit(**selling(stripe_api, razorpay_api), stripe_webhook_tolerance_s=3_600)
+
+
+@pytest.fixture(scope="session")
+def chat_settings(
+    postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str
+) -> ChatSettings:
+    """Settings of a chat_service whose database is ready."""
     postgres.create_database("gateway_chat")
     settings = ChatSettings(
         chat_port=0,
@@ -58,14 +72,25 @@ def chat_target(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_
         log_level="warning",
     )
     chat_bootstrap.migrate(settings)
-    with ServedApp(lambda: chat_bootstrap.build(settings), chat_bootstrap.App.close) as served:
+    return settings
+
+
+@pytest.fixture(scope="session")
+def chat_target(chat_settings: ChatSettings) -> Iterator[str]:
+    """Where a real chat_service is. No worker runs: tests do a worker's calls themselves."""
+    with ServedApp(lambda: chat_bootstrap.build(chat_settings), chat_bootstrap.App.close) as served:
         yield served.target
 
 
 @pytest.fixture(scope="session")
 def gateway(credit_target: str, chat_target: str) -> Iterator[RunningGateway]:
     """A gateway in front of both services."""
-    with RunningGateway(credit_target=credit_target, chat_target=chat_target) as running:
+    with RunningGateway(
+        credit_target=credit_target,
+        chat_target=chat_target,
+        gateway_generate_timeout_s=0.2,
+        gateway_uploads_per_user=10,
+    ) as running:
         yield running
 
 

@@ -1,11 +1,16 @@
 """Who is let in. Who is, gets an error that comes only after the token was checked."""
 
+import asyncio
 import base64
+import hashlib
 import http.server
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from gateway.auth import TokenVerifier
+from gateway.errors import Refused
 from gateway.idempotency import request_id_of
+from gateway.keys import JwksUrl
+from gateway.settings import GatewaySettings
+from tests.eventually import eventually
 from tests.gateway.house import Api, RunningGateway, error, token
 
 Connect = Callable[..., Api]
@@ -59,14 +69,14 @@ def signed_by_rsa(kid: str | None = "one", **claims: Any) -> str:
 
 @contextmanager
 def identity_provider(keys: list[dict[str, Any]]) -> Iterator[tuple[str, list[str]]]:
-    """Publish keys over HTTP, and tell what was asked for."""
+    """Publish keys over HTTP, and tell what was asked for; while there are no keys it is down."""
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             body = json.dumps({"keys": keys}).encode()
-            self.send_response(200)
+            self.send_response(200 if keys else 500)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -82,6 +92,13 @@ def identity_provider(keys: list[dict[str, Any]]) -> Iterator[tuple[str, list[st
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def silent_provider() -> Iterator[str]:
+    """Take connections and say nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/keys"
 
 
 def test_a_good_token_is_let_through(alone: RunningGateway, connect: Connect) -> None:
@@ -126,6 +143,13 @@ def test_a_bad_token_is_refused(alone: RunningGateway, connect: Connect, bearer:
     # then it is refused, and the answer says how to authenticate
     error(refused, 401, "UNAUTHENTICATED")
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_of_two_tokens_none_counts(alone: RunningGateway, connect: Connect) -> None:
+    # given a request that could be read as one user's or as another's
+    given = [("Authorization", f"Bearer {token(user)}") for user in ("alice", "bob")]
+    refused = connect(alone).http.get(PROBE, headers=given)
+    error(refused, 401, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "bearer", "", token("alice"), "Token x"])
@@ -216,10 +240,115 @@ class TestJwksUrl:
             # then tokens of the new one are taken
             error(client.get(PROBE), 422, "INVALID_FIELD")
 
+    def test_known_keys_are_used_on_while_the_provider_is_down(self, start: Start, connect: Connect) -> None:
+        keys = [jwk("one")]
+        with identity_provider(keys) as (url, asked):
+            # given a gateway whose keys are always too old
+            gateway = start(jwt_jwks_url=url, jwt_jwks_lifespan_s=1e-9, jwt_jwks_cooldown_s=0)
+            error(connect(gateway, bearer=signed_by_rsa()).get(PROBE), 422, "INVALID_FIELD")
+            # when the provider fails
+            keys.clear()
+            for number in range(3):
+                fresh = signed_by_rsa(jti=str(number))
+                error(connect(gateway, bearer=fresh).get(PROBE), 422, "INVALID_FIELD")
+            # then it was asked, beside the requests, and a key that nobody knows is no reason for 401
+            eventually(lambda: len(asked) > 1)
+            error(connect(gateway, bearer=signed_by_rsa("two")).get(PROBE), 503, "UNAVAILABLE")
+
+    def test_keys_that_are_too_old_are_not_used_while_the_provider_is_down(
+        self, start: Start, connect: Connect
+    ) -> None:
+        keys = [jwk("one")]
+        with identity_provider(keys) as (url, _):
+            gateway = start(jwt_jwks_url=url, jwt_jwks_max_stale_s=1e-9, jwt_jwks_cooldown_s=0)
+            error(connect(gateway, bearer=signed_by_rsa()).get(PROBE), 422, "INVALID_FIELD")
+            keys.clear()
+            error(connect(gateway, bearer=signed_by_rsa(jti="1")).get(PROBE), 503, "UNAVAILABLE")
+
+    def test_a_key_that_was_withdrawn_lets_nobody_in(self, start: Start, connect: Connect) -> None:
+        keys = [jwk("one")]
+        with identity_provider(keys) as (url, _):
+            gateway = start(jwt_jwks_url=url, jwt_jwks_lifespan_s=1e-9, jwt_jwks_cooldown_s=0)
+            error(connect(gateway, bearer=signed_by_rsa()).get(PROBE), 422, "INVALID_FIELD")
+            # when the provider publishes another one instead, and a request has had it fetched
+            keys[:] = [jwk("two", EC_KEY)]
+            refused = (connect(gateway, bearer=signed_by_rsa(jti=str(n))).get(PROBE) for n in count())
+            eventually(lambda: next(refused).status_code == 401)
+
+    def test_a_provider_that_hangs_holds_up_nobody_whose_key_is_known(
+        self, start: Start, connect: Connect
+    ) -> None:
+        keys = [jwk("one")]
+        with identity_provider(keys) as (url, asked), silent_provider() as silent:
+            settings = GatewaySettings.model_validate(
+                {"jwt_jwks_url": url, "jwt_jwks_lifespan_s": 1e-9, "jwt_jwks_cooldown_s": 0}
+            )
+            source = JwksUrl(settings)
+
+            async def ask() -> None:
+                await source.find("one")
+                source._client.uri = silent
+                # when every request finds the keys too old, and the provider silent
+                async with asyncio.timeout(5):
+                    for _ in range(100):
+                        await source.find("one")
+
+            # then none of them waits, and one fetch is on its way for all of them
+            asyncio.run(ask())
+            assert len(asked) == 1
+
     def test_a_provider_that_is_down_is_503_and_not_401(self, start: Start, connect: Connect) -> None:
         # An app that hears 401 logs its user out.
         gateway = start(jwt_jwks_url="http://127.0.0.1:9/keys", jwt_jwks_timeout_s=0.5)
         error(connect(gateway, bearer=signed_by_rsa()).get(PROBE), 503, "UNAVAILABLE")
+
+
+class TestRemembered:
+    """Tokens that were verified a moment ago are not verified again, and are still no good for longer."""
+
+    @pytest.fixture
+    def verifier(self) -> TokenVerifier:
+        return TokenVerifier(GatewaySettings())
+
+    async def test_a_token_is_verified_once(
+        self, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bearer = token("alice")
+        assert await verifier.user_id(bearer) == "alice"
+        monkeypatch.setattr(verifier, "_verify", None)
+        assert await verifier.user_id(bearer) == "alice"
+
+    async def test_a_remembered_token_expires_all_the_same(
+        self, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now_s = time.time()
+        bearer = token("alice", exp=int(now_s) + 30)
+        assert await verifier.user_id(bearer) == "alice"
+        monkeypatch.setattr("gateway.auth.time.time", lambda: now_s + 31)
+        assert verifier._verified.get(hashlib.sha256(bearer.encode()).digest()) is None
+
+    async def test_a_token_is_looked_at_again_after_a_minute(
+        self, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bearer = token("alice")
+        await verifier.user_id(bearer)
+        now_s = time.time()
+        monkeypatch.setattr("gateway.auth.time.time", lambda: now_s + 61)
+        assert verifier._verified.get(hashlib.sha256(bearer.encode()).digest()) is None
+
+    async def test_bad_tokens_are_not_remembered(self, verifier: TokenVerifier) -> None:
+        for bearer in (token("alice", exp=1_700_000_000), token("alice", key="k" * 32), "x" * 9_000):
+            with pytest.raises(Refused):
+                await verifier.user_id(bearer)
+        assert not verifier._verified._users
+
+    async def test_the_memory_is_bounded(
+        self, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gateway.auth._MAX_VERIFIED", 5)
+        for number in range(12):
+            await verifier.user_id(token(f"user-{number}"))
+        assert len(verifier._verified._users) == 5
 
 
 def test_a_key_that_is_no_uuid_becomes_another_one_for_each_user() -> None:

@@ -1,13 +1,16 @@
 """What every request goes through: request ids, headers, limits."""
 
+import json
 import re
+import select
 import socket
 from collections.abc import Callable
 
+import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from tests.gateway.house import Api, RunningGateway, error, good, token
+from tests.gateway.house import EXPORT, Api, RunningGateway, error, good, token
 
 Connect = Callable[..., Api]
 Start = Callable[..., RunningGateway]
@@ -50,6 +53,30 @@ def test_the_log_has_neither_searches_nor_tokens(alone: RunningGateway, connect:
     assert str(client.bearer) not in str(logged)
 
 
+def test_no_log_of_a_whole_run_holds_a_secret_or_what_people_wrote(
+    user: Api, credit_channel: grpc.Channel
+) -> None:
+    # given all that the gateway and the services log, in one process here
+    with capture_logs() as logged:
+        # when a user uploads a chat, searches it, orders, fails, and is refused
+        export = EXPORT + b"20/03/2024, 10:07 - Bob: my-very-private-words\n"
+        user.store()
+        chat_id = good(user.upload(export, display_name="secret-name-of-us"), 201)["chat_id"]
+        found = user.get(f"/api/chats/{chat_id}/messages", params={"query": "my-very-private-words"})
+        assert len(good(found)["messages"]) == 1
+        user.get(f"/api/chats/{chat_id}/messages", params={"query": "my-very-private-words" * 99})
+        user.request("PUT", f"/api/chats/{chat_id}/display-name", json={"display_name": "secret-name" * 99})
+        user.post("/api/insights/unlock", json={"chat_id": chat_id, "category_id": "romantic"})
+        user.upload(b"my-very-private-words")
+        user.get("/api/chats", headers={"Authorization": f"Bearer {user.bearer}x"})
+    # then the records say which routes were asked, and none says what
+    said = repr(logged)
+    assert "/api/chats/{chat_id}/messages" in said
+    assert "ImportChat" in said
+    secrets = ("my-very-private-words", "secret-name", "message number", "Alice", str(user.bearer))
+    assert [secret for secret in secrets if secret in said] == []
+
+
 @pytest.mark.parametrize("given", ["", "with space", "x" * 129, "new\tline", '{"a":1}'])
 def test_a_request_id_that_is_not_safe_to_log_is_replaced(
     alone: RunningGateway, connect: Connect, given: str
@@ -62,7 +89,8 @@ def test_every_answer_tells_browsers_to_trust_nothing(alone: RunningGateway, con
     for path in ("/", "/api/nothing", "/api/chats", "/docs"):
         headers = connect(alone).get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Cache-Control"] == "no-store"
+        assert headers.get_list("Cache-Control") == ["no-store"]
+        assert headers["Strict-Transport-Security"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 
@@ -106,6 +134,54 @@ def test_a_body_that_stops_coming_is_408(start: Start) -> None:
     answer = raw(gateway, request)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"REQUEST_TIMEOUT"' in answer
+
+
+def test_a_body_that_comes_too_slowly_on_the_whole_is_408(start: Start) -> None:
+    # given a client that never pauses for long, and would take hours
+    gateway = start(gateway_idle_timeout_s=0.5, gateway_min_bytes_per_s=100_000)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(
+            head("/api/insights/unlock", "Content-Type: application/json", "Content-Length: 60000")
+        )
+        answered, _, _ = select.select([connection], [], [], 0)
+        while not answered:
+            connection.sendall(b" ")
+            answered, _, _ = select.select([connection], [], [], 0.02)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_head_that_comes_too_slowly_is_cut_off(start: Start) -> None:
+    gateway = start(gateway_head_timeout_s=0.3)
+    # given one that stops in its middle, and one that never begins
+    slow = raw(gateway, b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    assert slow.startswith(b"HTTP/1.1 408 ")
+    assert b'"code": "REQUEST_TIMEOUT"' in slow
+    assert raw(gateway, b"") == b""
+
+
+def test_a_second_request_on_a_connection_has_its_own_time(start: Start) -> None:
+    gateway = start(gateway_head_timeout_s=0.3)
+    whole = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(whole)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        # when the next one begins and stops, then it is cut off too
+        connection.sendall(b"GET / HTT")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_head_without_end_is_431_while_it_comes(start: Start) -> None:
+    gateway = start(gateway_head_max_bytes=20_000)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"x" * 30_000)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 431 ")
+
+
+def test_what_is_no_http_gets_the_one_shape(alone: RunningGateway) -> None:
+    answer = raw(alone, b"\x16\x03\x01 hello\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    error_body = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    assert set(error_body) == {"code", "message", "details", "request_id"}
 
 
 def test_more_requests_at_once_than_the_limit_are_503(start: Start, connect: Connect) -> None:

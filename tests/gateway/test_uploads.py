@@ -202,6 +202,37 @@ def test_a_slow_upload_is_cut_off_and_leaves_no_chat(
     assert chats(user) == []
 
 
+def test_a_user_has_a_bounded_number_of_uploads_at_once(
+    start: Start, connect: Connect, user: Api, other: Api, credit_target: str, chat_target: str
+) -> None:
+    # given a gateway that takes one upload of a user, and two in all
+    user.store()
+    other.store()
+    few = start(
+        credit_target=credit_target,
+        chat_target=chat_target,
+        gateway_uploads_per_user=1,
+        gateway_max_uploads=2,
+    )
+    with start_upload(few, user.user_id), start_upload(few, "third"):
+        # then a second one of the same user is refused, and any other one while all are taken
+        eventually(lambda: connect(few, user.user_id).upload().status_code == 429)
+        eventually(lambda: connect(few, other.user_id).upload().status_code == 503)
+    # and they are free again when the clients have gone
+    eventually(lambda: connect(few, other.user_id).upload().status_code == 201)
+
+
+def test_the_same_key_with_another_file_is_409(user: Api) -> None:
+    user.store()
+    first = good(user.upload(key="my-upload"), 201)
+    # when it is repeated, then it is the same chat
+    assert good(user.upload(key="my-upload"), 201)["chat_id"] == first["chat_id"]
+    # and with another file under the key it is refused, and nothing is stored
+    again = user.upload(EXPORT + b"20/03/2024, 10:07 - Bob: one more\n", key="my-upload")
+    error(again, 409, "REQUEST_ID_REUSED")
+    assert len(chats(user)) == 1
+
+
 def test_a_file_over_the_limit_is_413(
     start: Start, connect: Connect, user: Api, credit_target: str, chat_target: str
 ) -> None:

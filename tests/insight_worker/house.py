@@ -90,6 +90,9 @@ class House:
                 "HOLDFAST_JOB_POLL_S": "0.1",
                 "HOLDFAST_JOB_REDISPATCH_S": "2",
                 "HOLDFAST_PAYMENT_RETRY_FIRST_S": "0.5",
+                # That there is a model puts what it makes on sale; only workers ask it.
+                "HOLDFAST_MODEL_NAME": "fake-model",
+                "HOLDFAST_MODEL_BASE_URL": "http://127.0.0.1:9/v1",
             },
         )
         credit = grpc.insecure_channel(f"127.0.0.1:{self.credit_port}")

@@ -11,19 +11,14 @@ from insight_worker.clients import Clients
 from insight_worker.runner import JobRunner
 from insight_worker.settlement import Settlement
 from protos.credit.v1 import credit_pb2
-from protos.insight.v1 import insight_pb2
 from servicekit.embedded import EmbeddedPostgres
 from servicekit.ids import uuid7
 from tests.eventually import eventually
 from tests.insight_worker.house import PRICE, Customer, House
-from tests.insight_worker.running import after_run, expired, held, interrupted
+from tests.insight_worker.running import after_run, die, end, expired, held, interrupted
 from tests.insight_worker.slow_pipeline import Gates
 
 _ALL = ["one", "two", "three"]
-
-
-class Died(BaseException):
-    """Stands for the death of a worker: nothing of it catches this."""
 
 
 @pytest.fixture
@@ -35,36 +30,6 @@ def chat_database(house: House, postgres: EmbeddedPostgres) -> Iterator[psycopg2
         cursor.execute("SET session_replication_role = replica")
         yield cursor
     connection.close()
-
-
-def die(runner: JobRunner, clients: Clients, job_id: str, before: str) -> None:
-    """Run the job when its time has come, and die where a method of the settlement would be called.
-
-    The lease, which would run out by itself, is ended by the test.
-    """
-
-    def fall(*_: object) -> None:
-        raise Died
-
-    def look() -> bool:
-        try:
-            runner.run(job_id)
-        except Died:
-            return True
-        return False
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Settlement, before, fall)
-        eventually(look, timeout_s=20)
-    attempt = clients.jobs.claim(job_id).job.attempt
-    clients.jobs.heartbeat(insight_pb2.HeartbeatRequest(job_id=job_id, attempt=attempt, giving_up=True))
-
-
-def end(runner: JobRunner, customer: Customer, job_id: str) -> str:
-    """Give the job's message to the worker until the job has ended, and answer how."""
-    ended = ("COMPLETED", "FAILED", "CANCELLED")
-    eventually(after_run(runner, job_id, lambda: customer.state(job_id) in ended), timeout_s=30)
-    return customer.state(job_id)
 
 
 def unpaid(runner: JobRunner, house: House, customer: Customer) -> str:

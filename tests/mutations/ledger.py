@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 _VERSIONS = ROOT / "credit_service" / "migrations" / "versions"
 _OPENING = "credit_service/migrations/versions/0002_events.py"
-_NEWEST = "credit_service/migrations/versions/0003_erasure.py"
+_NEWEST = "credit_service/migrations/versions/0004_payments.py"
 _OWNERS = "credit_service/store/opening.py"
 _RULES = "credit_service/ledger/rules.py"
 _CORE = ("tests/credit_service/ledger",)

@@ -85,8 +85,10 @@ def messages(job_settings: ChatSettings) -> Iterator[Messages]:
 class Alone(Protocol):
     """Serves a chat_service with a database of its own and some settings changed."""
 
-    def __call__(self, **changes: Any) -> AbstractContextManager[Shop]:
-        """Serve it for as long as the context lasts."""
+    def __call__(
+        self, *, database: str | None = None, before: str | None = None, **changes: Any
+    ) -> AbstractContextManager[Shop]:
+        """Serve it for as long as the context lasts; on a `database` by name, after some SQL."""
 
 
 _numbers = itertools.count(1)
@@ -97,19 +99,23 @@ def alone(job_settings: ChatSettings, postgres: EmbeddedPostgres, credit_target:
     """For tests in which no other copy may help."""
 
     @contextmanager
-    def serve(**changes: Any) -> Iterator[Shop]:
-        name = f"jobs_alone_{next(_numbers)}"
+    def serve(*, database: str | None = None, before: str | None = None, **changes: Any) -> Iterator[Shop]:
+        name = database or f"jobs_alone_{next(_numbers)}"
         postgres.create_database(name)
         own = {"chat_database_url": postgres.url(name), "redis_url": f"{job_settings.redis_url[:-1]}2"}
         settings = job_settings.model_copy(update={**own, **changes})
         bootstrap.migrate(settings)
         with (
-            ServedApp(lambda: bootstrap.build(settings), bootstrap.App.close) as served,
-            grpc.insecure_channel(served.target) as chat,
+            closing(psycopg2.connect(settings.chat_database_url)) as connection,
             grpc.insecure_channel(settings.credit_target) as credit,
-            closing(psycopg2.connect(settings.chat_database_url)) as database,
         ):
-            database.autocommit = True
-            yield Shop(chat, credit, database)
+            connection.autocommit = True
+            if before is not None:
+                connection.cursor().execute(before)
+            with (
+                ServedApp(lambda: bootstrap.build(settings), bootstrap.App.close) as served,
+                grpc.insecure_channel(served.target) as chat,
+            ):
+                yield Shop(chat, credit, connection)
 
     return serve

@@ -127,7 +127,7 @@ def test_every_try_sends_the_reservation_as_it_was_first_asked_for(
 ) -> None:
     # Given a job whose reservation was asked for under an old setting, without an answer
     postgres.create_database("jobs_two_settings")
-    kept = {
+    kept: dict[str, Any] = {
         "chat_database_url": postgres.url("jobs_two_settings"),
         "credit_target": credit.target,
         "job_reserve_retry_s": 0.3,

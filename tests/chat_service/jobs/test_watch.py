@@ -4,6 +4,7 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -14,6 +15,7 @@ from chat_service.jobs.changes import JobChanges
 from chat_service.jobs.models import Job
 from chat_service.settings import ChatSettings
 from protos.insight.v1 import insight_pb2 as pb
+from servicekit.errors import Unavailable
 from tests.chat_service.clients import refused
 from tests.chat_service.jobs.conftest import Alone
 from tests.chat_service.jobs.shop import Order, Shop, state_name
@@ -169,6 +171,34 @@ def test_the_watch_of_a_payment_that_nobody_tries_again_ends(alone: Alone) -> No
         shop.fail_payment(job)
         assert watching.ended()
         assert watching.states()[-1] == "PAYMENT_FAILED"
+
+
+def test_watching_ends_at_once_when_the_server_stops(
+    job_settings: ChatSettings, credit_target: str, shop: Shop, order: Order
+) -> None:
+    # Given a copy that would wait for its streams for longer than the test does
+    patient = job_settings.model_copy(update={"drain_s": 300.0})
+    job = shop.unlock(order)
+    with ExitStack() as channels:
+        with ServedApp(lambda: bootstrap.build(patient), bootstrap.App.close) as served:
+            chat, credit = (
+                channels.enter_context(grpc.insecure_channel(target))
+                for target in (served.target, credit_target)
+            )
+            stream = Shop(chat, credit, shop.database).watch(job)
+            next(stream)
+            # When it stops, which is the end of this block
+        # Then who watches is told to ask another copy
+        with refused("UNAVAILABLE"):
+            next(stream)
+    assert state_name(next(shop.watch(job))) == "QUEUED"
+
+
+async def test_who_begins_to_watch_when_the_server_stops_is_told_so() -> None:
+    changes = JobChanges()
+    changes.stop()
+    with changes.watcher(uuid.uuid4()) as watcher, pytest.raises(Unavailable):
+        await watcher.wait()
 
 
 def _row(job_id: uuid.UUID, second: int) -> Job:

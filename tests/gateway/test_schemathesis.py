@@ -1,0 +1,48 @@
+"""The API does what its OpenAPI document says, whatever schemathesis thinks of: all its checks, and links."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+
+from tests.gateway.house import Api, RunningGateway
+from tests.gateway.test_main_job import grant
+
+_ROOT = Path(__file__).parents[2]
+#: Random requests an operation, besides those that schemathesis makes of the document itself.
+_EXAMPLES = 4
+_TIMEOUT_S = 110.0
+
+
+def test_schemathesis_finds_nothing(
+    start: Callable[..., RunningGateway],
+    connect: Callable[..., Api],
+    credit_target: str,
+    chat_target: str,
+    credit_channel: grpc.Channel,
+) -> None:
+    # given a user with coins, and streams that end soon
+    gateway = start(credit_target=credit_target, chat_target=chat_target, gateway_stream_max_s=0.2)
+    user = connect(gateway, "schemathesis")
+    user.store()
+    grant(credit_channel, user.user_id, 1_000_000)
+    # when every operation is tried, alone and after the operations that give it its ids
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli"),
+            *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
+            *("run", f"{gateway.url}/openapi.json", "--header", f"Authorization: Bearer {user.bearer}"),
+            *("--checks", "all", "--max-examples", str(_EXAMPLES), "--seed", "1", "--no-color"),
+        ],
+        cwd=_ROOT,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.gateway.schemathesis_hooks", "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    # then nothing is found that the document does not say
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
