@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from credit_service.errors import AccountNotFound, to_error
+from credit_service.errors import to_error
 from credit_service.ledger import Account, Close, Closed, Refusal
 from credit_service.ledger import refusals as refused
 from credit_service.published import PublishedEvents
@@ -58,6 +58,13 @@ _NOTE = (
     "INSERT INTO erased_accounts (pseudonym, erase_time, forfeited)"
     " SELECT $2, clock_timestamp(), balance FROM accounts WHERE user_id = $1"
 )
+# Of a user who has no account an empty one is kept under the pseudonym. It says that the erasure is done, to
+# a call that was held up and comes when the user's id stands for a new account.
+_KEEP_EMPTY = (
+    "INSERT INTO accounts (user_id, close_time) VALUES ($1, clock_timestamp()) ON CONFLICT DO NOTHING",
+    "INSERT INTO erased_accounts (pseudonym, erase_time, forfeited) VALUES ($1, clock_timestamp(), 0)"
+    " ON CONFLICT DO NOTHING",
+)
 # An account that was never granted a coin has nothing to close.
 _CLOSE_EMPTY = "UPDATE accounts SET close_time = clock_timestamp() WHERE user_id = $1 AND close_time IS NULL"
 
@@ -99,8 +106,8 @@ class Erasure:
     async def erase(self, user_id: str, request_id: UUID) -> Account:
         """Close the account, give it its pseudonym, and answer it; a repeated call answers it again.
 
-        Raises `AccountNotFound`, `RequestIdReused`, and what every operation raises. Two commits: after a
-        crash between them the account is closed under the user's id, and the same call goes on from there.
+        Raises `RequestIdReused`, and what every operation raises. Two commits: after a crash between them the
+        account is closed under the user's id, and the same call goes on from there.
         """
         pseudonym = pseudonym_of(request_id)
         for _ in range(_TRIES):
@@ -146,7 +153,9 @@ async def rename_rows(
         return account_from(tuple(erased)), False
     row = await connection.fetchrow(_READ, user_id)
     if row is None:
-        raise AccountNotFound(user_id)
+        for statement in _KEEP_EMPTY:
+            await connection.execute(statement, pseudonym)
+        return await _read(connection, pseudonym), True
     account = account_from(tuple(row))
     if account.exists and account.close_time is None:
         return None, False
@@ -156,6 +165,10 @@ async def rename_rows(
     await connection.execute(_RENAME_ARCHIVED, user_id, pseudonym)
     for statement in _FORGET:
         await connection.execute(statement, [user_id, pseudonym])
-    renamed = await connection.fetchrow(_READ, pseudonym)
-    assert renamed is not None
-    return account_from(tuple(renamed)), True
+    return await _read(connection, pseudonym), True
+
+
+async def _read(connection: "asyncpg.Connection[Any]", user_id: str) -> Account:
+    row = await connection.fetchrow(_READ, user_id)
+    assert row is not None  # Nobody deletes an account.
+    return account_from(tuple(row))

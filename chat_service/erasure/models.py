@@ -38,7 +38,7 @@ class Erasure(Base):
     #: May be made of the user's id, so it goes with it.
     request_id: Mapped[uuid.UUID | None]
     step: Mapped[Step] = mapped_column(Enum(Step, native_enum=False, length=32, create_constraint=False))
-    #: Coins left in the account when it was closed; None until then, and for a user who had no account.
+    #: Coins left in the account when it was closed; None until then.
     forfeited_coins: Mapped[int | None] = mapped_column(BigInteger, default=None)
     #: When somebody has to look at it next.
     due_time: Mapped[datetime | None]

@@ -56,21 +56,22 @@ async def take_due(session: AsyncSession, pause: timedelta, limit: int) -> Seque
 
     Spares several copies the same work; that each step may be done twice makes it safe.
     """
-    due = (
+    due = await session.execute(
         select(Erasure.erasure_id)
         .where(Erasure.due_time <= func.now())
         .order_by(Erasure.due_time)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    taken = await session.execute(
-        update(Erasure)
-        .where(Erasure.erasure_id.in_(due.scalar_subquery()))
-        .values(due_time=func.clock_timestamp() + pause)
-        .returning(Erasure.erasure_id)
-        .execution_options(**_NO_SYNC)
-    )
-    return taken.scalars().all()
+    erasure_ids = due.scalars().all()
+    if erasure_ids:
+        await session.execute(
+            update(Erasure)
+            .where(Erasure.erasure_id.in_(erasure_ids))
+            .values(due_time=func.clock_timestamp() + pause)
+            .execution_options(**_NO_SYNC)
+        )
+    return erasure_ids
 
 
 async def wait(session: AsyncSession, erasure_id: uuid.UUID, step: Step, pause: timedelta) -> None:

@@ -77,6 +77,8 @@ class ErasureRunner:
                     return
         except ServiceError as error:
             log.warning("erasure_step_failed", erasure_id=str(erasure_id), reason=error.reason)
+        except Exception as error:  # whatever is wrong with one erasure, the others go on
+            log.error("erasure_step_broken", erasure_id=str(erasure_id), exc_info=error)
 
     async def _do(self, erasure: Erasure, now: datetime) -> bool:
         """Do the erasure's step and note it; answer whether there is a next one to do now."""
@@ -111,8 +113,7 @@ class ErasureRunner:
         return {} if await self._ender.end_all(erasure.erasure_id) else None
 
     async def _forget_events(self, erasure: Erasure) -> _Done:
-        if erasure.forfeited_coins is not None:
-            await account.forget_events(self._core, erasure.erasure_id)
+        await account.forget_events(self._core, erasure.erasure_id)
         return {}
 
     async def _purge_rows(self, erasure: Erasure) -> _Done:

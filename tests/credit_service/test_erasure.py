@@ -213,8 +213,31 @@ def test_an_account_that_an_operator_has_closed_can_be_erased(client: Client, da
     assert "zoe-the-user" not in dump(database)
 
 
-def test_without_an_account_there_is_nothing_to_erase(client: Client) -> None:
-    refused("ACCOUNT_NOT_FOUND", lambda: erase(client, "nobody"))
+def test_the_erasure_of_a_user_without_an_account_is_remembered_too(client: Client) -> None:
+    request_id = new_id()
+    first = erase(client, request_id=request_id)
+    # given a new account, and a call that was held up
+    client.grant(7, "zoe-the-user")
+
+    again = erase(client, request_id=request_id)
+
+    assert first == again
+    assert (first.user_id, first.balance) == (f"erased-{request_id}", 0)
+    client.reserve(7, "zoe-the-user")
+    refused("ACCOUNT_NOT_FOUND", lambda: client.account(first.user_id))
+    refused("ACCOUNT_CLOSED", lambda: client.grant(1, first.user_id))
+    verified(client)
+
+
+def test_ten_erasures_of_a_user_without_an_account_at_once_are_one(
+    client: Client, database: Database
+) -> None:
+    request_id = new_id()
+
+    accounts = at_once([lambda: erase(client, request_id=request_id)] * 10)
+
+    assert {getattr(account, "user_id", account) for account in accounts} == {f"erased-{request_id}"}
+    assert database.one("SELECT count(*) FROM accounts") == 1
 
 
 def test_what_a_first_grant_that_failed_has_left_is_erased(client: Client, database: Database) -> None:

@@ -316,7 +316,9 @@ def test_after_a_crash_in_the_purge_all_of_it_is_done_again(
     assert shop.sql("SELECT count(*) FROM users WHERE user_id = %s", order.user_id) == [(0,)]
 
 
-def test_a_new_account_is_untouched_when_the_close_is_repeated_late(shop: Shop, order: Order) -> None:
+@pytest.mark.parametrize("coins", [0, 1_000])
+def test_a_new_account_is_untouched_when_the_close_is_repeated_late(shop: Shop, coins: int) -> None:
+    order = shop.customer(coins)
     erasure_id = delete(shop, order.user_id).erasure_id
     login(shop, order.user_id)
     shop.grant(order.user_id, 40)
