@@ -135,7 +135,7 @@ def _add_payments(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         metavar="MINUTES",
         help="unpaid orders of at least this age (default 30)",
     )
-    ask.add_argument("--limit", type=_positive, default=1_000, help="how many at most (default 1000)")
+    ask.add_argument("--limit", type=_positive, default=10_000, help="how many at most (default 10000)")
     ask.add_argument("--order", type=UUID, help="only this order, in whatever state it is")
     pay = commands.add_parser("pay-test-order", help="let something happen to a TEST order (development)")
     pay.add_argument("user")

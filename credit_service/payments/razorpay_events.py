@@ -16,6 +16,7 @@ from credit_service.payments.readings import (
     Amount,
     Currency,
     Entity,
+    EventType,
     OwnData,
     ProviderId,
     Unreadable,
@@ -44,7 +45,7 @@ _INQUIRIES = frozenset({"retrieval", "fraud"})
 
 
 class _Event(Entity):
-    event: str
+    event: EventType
     payload: dict[str, Any]
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from servicekit.errors import InvalidField
 from servicekit.validation import uuid_field
 
-MAX_ID_CHARS = 255
-"""No provider's id is longer; what is longer is not looked up."""
+_WORD = r"^[!-~]{1,255}$"
+"""What ids and types of events are made of; the database could not even hold some of the rest."""
 
 
 class Unreadable(Exception):
@@ -45,7 +45,8 @@ def _own_data(value: object) -> object:
     return value if isinstance(value, dict) else {}
 
 
-ProviderId = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)]
+ProviderId = Annotated[str, Field(pattern=_WORD)]
+EventType = Annotated[str, Field(pattern=_WORD)]
 Expanded = Annotated[ProviderId | None, BeforeValidator(_expanded)]
 Currency = Annotated[str, BeforeValidator(_upper), Field(min_length=1, max_length=16)]
 Amount = Annotated[int, Field(ge=0, le=10**12)]

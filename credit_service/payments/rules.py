@@ -190,7 +190,7 @@ def _take_back(
     change = back // order.amount - order.taken_coins - order.missing_coins
     coins = _possible(order, change, purse)
     forgiven = min(order.missing_coins, -change) if change < 0 else 0
-    missing = max(change, 0) + coins if change > 0 else -forgiven
+    missing = change + coins if change > 0 else -forgiven
     order = replace(order, taken_coins=order.taken_coins - coins, missing_coins=order.missing_coins + missing)
     move = Move(_key(order, cause), coins, _type(cause, coins))
     return order, (move,) if coins else (), replace(purse, balance=purse.balance + coins)

@@ -15,6 +15,7 @@ from credit_service.payments.readings import (
     Amount,
     Currency,
     Entity,
+    EventType,
     Expanded,
     OwnData,
     ProviderId,
@@ -48,7 +49,7 @@ _DISPUTES: Mapping[str, ReversalStatus] = {
 class _Event(Entity):
     id: ProviderId
     object: str
-    type: str
+    type: EventType
     data: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -12,6 +12,7 @@ from credit_service.payments.readings import (
     Amount,
     Currency,
     Entity,
+    EventType,
     ProviderId,
     decoded,
     own_order_id,
@@ -26,7 +27,7 @@ _SECRET = b"everybody-knows-the-secret-of-test-payments"
 
 class _Event(Entity):
     event_id: ProviderId
-    kind: str
+    kind: EventType
     order_id: str
     amount: Amount
     currency: Currency

@@ -45,7 +45,7 @@ class WebhookService:
             webhook_events.store,
             provider=name,
             event_id=event.event_id,
-            kind=event.kind[:255],
+            kind=event.kind,
             headers=headers,
             body=body,
         )

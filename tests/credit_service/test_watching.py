@@ -148,6 +148,18 @@ def unfinished(
             finish()
 
 
+def test_a_stream_says_where_it_begins_and_another_goes_on_from_there(client: Client) -> None:
+    # given a stream of what comes from now on, which ends before anything does
+    client.grant(5)
+    call = watch(client)
+    begun = dict(call.initial_metadata())["x-event-id"]
+    call.cancel()
+    # when something happens, then a stream from where that one began has it
+    client.grant(7)
+    with Stream(client, begun) as stream:
+        eventually(lambda: any(event.amount == 7 for event in stream.events))
+
+
 def test_every_change_is_told_with_the_account_right_after_it(client: Client, database: Database) -> None:
     with Stream(client) as stream:
         granted = client.grant(100)

@@ -155,6 +155,8 @@ def test_what_is_nothing_to_us_is_ignored(shop: Shop) -> None:
         b"\xc3\xa9",
         b'{"id": "evt_1", "object": "event", "type": "refund.created", "data": {"object": 5}}',
         b'{"id": "evt_1", "object": "event", "type": "refund.created", "data": {"object": {"id": "re_1"}}}',
+        b'{"id": "evt_\\u0000", "object": "event", "type": "x.y", "data": {"object": {}}}',
+        b'{"id": "evt_1", "object": "event", "type": "x\\u0000", "data": {"object": {}}}',
         b"[" * 100_000,
     ],
 )
@@ -263,11 +265,10 @@ def test_an_order_follows_its_account_to_a_pseudonym_and_its_webhooks_are_emptie
     order, intent = shop.bought(user_id="gone")
     open_ = shop.order(user_id="never-paid")
     shop.bought(user_id="ben")
-    # when an erasure gives the accounts other names (closed, as it does, and without their history here)
-    database.corrupt("DELETE FROM transactions WHERE user_id = 'gone'")
-    database.corrupt(
-        "UPDATE accounts SET close_time = now(), balance = 0, transaction_count = 0 WHERE user_id = 'gone'"
-    )
+    # when an erasure closes the accounts and gives them, with their history, other names
+    for table in ("transactions", "events", "requests"):
+        database.corrupt(f"UPDATE {table} SET user_id = 'erased-gone' WHERE user_id = 'gone'")
+    database.run("UPDATE accounts SET close_time = now() WHERE user_id = 'gone'")
     database.run("UPDATE accounts SET user_id = 'erased-' || user_id WHERE user_id IN ('gone', 'never-paid')")
     # then the orders go by these, and what Stripe sent about them is gone
     names = dict(database.run("SELECT CAST(order_id AS text), user_id FROM orders"))
