@@ -8,9 +8,10 @@ PROTOS := $(shell find protos -name '*.proto')
 # Two copies share nothing: another checkout, another data directory.
 STORES := --database credit --database chat --redis
 FREE_PORTS := --free-port credit --free-port chat --free-port gateway
+PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 LAUNCH := $(PY) -m servicekit.launcher $(STORES)
 
-.PHONY: help setup proto run demo token grant test check bench mutate format lock clean
+.PHONY: help setup proto run demo token grant test coverage check bench mutate format lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,8 +42,11 @@ token: setup ## Print a bearer token for the development secret: make token USER
 grant: setup ## Give coins to a user of a running `make run`: make grant USER=alice COINS=500
 	@$(PY) -m credit_service grant "$(USER)" "$(COINS)"
 
-test: setup ## Run all tests against real PostgreSQL, Redis and processes; prints coverage.
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+test: setup ## Run all tests against real PostgreSQL, Redis and processes.
+	@$(PYTEST)
+
+coverage: setup ## Run all tests and print which lines they reach (takes half as long again).
+	@$(PYTEST) --cov --cov-report=term
 
 check: setup ## Lint, types, import walls, protos.
 	$(VENV)/bin/ruff check .

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import uvloop
 
-from benchmarks import gateway, imports, jobs, ledger
+from benchmarks import gateway, imports, jobs, ledger, retrieval
 from benchmarks.report import Row, save, show
 
 _BENCHMARKS: Mapping[str, Callable[[int], tuple[list[Row], list[str]]]] = {
@@ -14,6 +14,7 @@ _BENCHMARKS: Mapping[str, Callable[[int], tuple[list[Row], list[str]]]] = {
     "jobs": jobs.measure,
     "imports": imports.measure,
     "gateway": gateway.measure,
+    "retrieval": retrieval.measure,
 }
 
 

@@ -7,18 +7,25 @@ from pathlib import Path
 
 import grpc.aio
 
-from chat_service.belongings import JobsAndInsights
+from chat_service.belongings import IndexAndConversations, JobsAndInsights, Together
 from chat_service.catalogue.load import load_catalogue
-from chat_service.chats.belongings import Belongings
 from chat_service.chats.purge import Purge
 from chat_service.chats.service import ChatService
 from chat_service.chats.servicer import ChatServicer
 from chat_service.core import Core, Servicer
+from chat_service.erasure.runner import ErasureRunner
+from chat_service.erasure.service import ErasureService
 from chat_service.errors import FROM_CREDIT
+from chat_service.export.sections import insights_of, jobs_of, messages_of
+from chat_service.export.service import ExportService
 from chat_service.imports.service import ImportService
 from chat_service.imports.servicer import ImportServicer
+from chat_service.insights.service import InsightReader
+from chat_service.jobs.bootstrap import Jobs
 from chat_service.jobs.bootstrap import build as build_jobs
 from chat_service.ops import OpsServicer
+from chat_service.questions.bootstrap import Questions
+from chat_service.questions.bootstrap import build as build_questions
 from chat_service.settings import ChatSettings
 from chat_service.users.service import UserService
 from chat_service.users.servicer import UserServicer
@@ -41,9 +48,11 @@ class App:
     spec: ServerSpec
     core: Core
     channel: grpc.aio.Channel
+    questions: Questions
 
     async def close(self) -> None:
         """Give connections back; call it once, after the server has stopped."""
+        await self.questions.close()
         await self.channel.close(None)
         await self.core.engine.dispose()
 
@@ -52,10 +61,18 @@ def build(settings: ChatSettings) -> App:
     """Build the service inside the running event loop; nothing connects before it is needed."""
     channel = aio_channel(settings.credit_target, settings)
     core = _core(settings, channel)
-    jobs = build_jobs(core)
-    belongings = JobsAndInsights(jobs.settle)
+    questions = build_questions(core)
+    jobs = build_jobs(core, questions.index)
+    belongings = Together(JobsAndInsights(jobs.settle), IndexAndConversations())
     purge = Purge(core.sessions, belongings, settings.chat_purge_interval_s)
-    servicers = [_users(core), _chats(core, belongings), *jobs.servicers, _ops(core)]
+    erasures = ErasureRunner(core, belongings, jobs.ender, purge)
+    chats = ChatService(core.sessions, belongings, core.settings.retention)
+    servicers = [
+        _users(core, ErasureService(core, belongings, erasures), _exports(core, chats, jobs)),
+        _chats(core, chats, questions),
+        *jobs.servicers,
+        _ops(core),
+    ]
     spec = ServerSpec(
         name="chat_service",
         settings=settings,
@@ -63,10 +80,10 @@ def build(settings: ChatSettings) -> App:
         port_variable="HOLDFAST_CHAT_PORT",
         register=partial(_register, servicers),
         check=partial(check_database, core.engine),
-        background=(purge.run, *jobs.background),
+        background=(purge.run, erasures.run, *jobs.background, *questions.background),
         draining=jobs.stop_watching,
     )
-    return App(spec, core, channel)
+    return App(spec, core, channel, questions)
 
 
 def migrate(settings: ChatSettings) -> None:
@@ -90,14 +107,19 @@ def _core(settings: ChatSettings, channel: grpc.aio.Channel) -> Core:
     )
 
 
-def _users(core: Core) -> Servicer:
-    servicer = UserServicer(UserService(core))
+def _exports(core: Core, chats: ChatService, jobs: Jobs) -> ExportService:
+    of_chat = (messages_of(chats), insights_of(InsightReader(core.sessions)))
+    return ExportService(core.sessions, chats, of_chat, (jobs_of(jobs.reader),))
+
+
+def _users(core: Core, erasures: ErasureService, exports: ExportService) -> Servicer:
+    servicer = UserServicer(UserService(core), erasures, exports)
     return Servicer("chat.v1.UserService", partial(chat_pb2_grpc.add_UserServiceServicer_to_server, servicer))
 
 
-def _chats(core: Core, belongings: Belongings) -> Servicer:
-    service = ChatService(core.sessions, belongings, core.settings.retention)
-    servicer = ChatServicer(service, ImportServicer(core, ImportService(core)), core.pages)
+def _chats(core: Core, service: ChatService, questions: Questions) -> Servicer:
+    imports = ImportServicer(core, ImportService(core))
+    servicer = ChatServicer(service, imports, questions.servicer, core.pages)
     return Servicer("chat.v1.ChatService", partial(chat_pb2_grpc.add_ChatServiceServicer_to_server, servicer))
 
 

@@ -1,9 +1,11 @@
 """The errors of this service's domain, as their callers see them."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 
 import grpc
 
+from chat_service.parsers.errors import ChatChoice
 from servicekit.errors import ServiceError
 
 
@@ -16,6 +18,21 @@ class UserNotFound(ServiceError):
     def __init__(self, user_id: str) -> None:
         """Name the user."""
         super().__init__(f"there is no user {user_id}", metadata={"user_id": user_id})
+
+
+class ErasureInProgress(ServiceError):
+    """The user was deleted a moment ago and the account is not closed yet; nothing was changed."""
+
+    reason = "ERASURE_IN_PROGRESS"
+    code = grpc.StatusCode.UNAVAILABLE
+
+    def __init__(self, user_id: str, retry_after_s: float = 1.0) -> None:
+        """Name the user and when to try again, in seconds."""
+        super().__init__(
+            f"user {user_id} is being deleted; try again in a moment",
+            metadata={"user_id": user_id},
+            retry_after_s=retry_after_s,
+        )
 
 
 class ChatNotFound(ServiceError):
@@ -82,6 +99,33 @@ class ImportEncrypted(ServiceError):
         )
 
 
+class ImportChooseChat(ServiceError):
+    """The file holds several chats, and the caller has to say which one."""
+
+    reason = "IMPORT_CHOOSE_CHAT"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+    def __init__(self, file_name: str, problem: str, chats: Iterable[ChatChoice]) -> None:
+        """Name the file and the chats that it holds."""
+        super().__init__(
+            f"{file_name}: {problem}",
+            metadata={"file_name": file_name, "problem": problem, "chats": _choices(chats)},
+        )
+
+
+def _choices(chats: Iterable[ChatChoice]) -> str:
+    """Answer chats as JSON, the largest first, cut to what fits into the trailers of an answer (8 KiB)."""
+    shown: list[dict[str, object]] = []
+    room = 3_000
+    for chat in sorted(chats, key=lambda chat: -(chat.message_count or 0)):
+        choice: dict[str, object] = {"id": chat.id, "name": chat.name, "message_count": chat.message_count}
+        room -= len(json.dumps(choice).encode()) + 2
+        if room < 0:
+            break
+        shown.append(choice)
+    return json.dumps(shown)
+
+
 class JobNotFound(ServiceError):
     """There is no such job, or it belongs to somebody else."""
 
@@ -91,6 +135,34 @@ class JobNotFound(ServiceError):
     def __init__(self, job_id: object) -> None:
         """Name the job."""
         super().__init__(f"there is no job {job_id}", metadata={"job_id": job_id})
+
+
+class ConversationNotFound(ServiceError):
+    """The user has no such conversation: it never was, is deleted, or belongs to somebody else."""
+
+    reason = "CONVERSATION_NOT_FOUND"
+    code = grpc.StatusCode.NOT_FOUND
+
+    def __init__(self, conversation_id: object) -> None:
+        """Name the conversation."""
+        super().__init__(
+            f"there is no conversation {conversation_id}", metadata={"conversation_id": conversation_id}
+        )
+
+
+class ModelUnavailable(ServiceError):
+    """The language model did not answer, or not to the end. Nothing was charged."""
+
+    reason = "MODEL_UNAVAILABLE"
+    code = grpc.StatusCode.UNAVAILABLE
+
+    def __init__(self, problem: str) -> None:
+        """Say what went wrong, without what was asked or answered."""
+        super().__init__(
+            f"the language model gave no whole answer: {problem}",
+            metadata={"problem": problem},
+            retry_after_s=5.0,
+        )
 
 
 class ChatNotReady(ServiceError):
@@ -177,11 +249,25 @@ class ReservationExpired(ServiceError):
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
+class ReservationAlreadyCharged(ServiceError):
+    """The reservation's coins were taken; the metadata has `transaction_id`."""
+
+    reason = "RESERVATION_ALREADY_CHARGED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
 class ReservationAlreadyReleased(ServiceError):
     """The reservation's coins are back."""
 
     reason = "RESERVATION_ALREADY_RELEASED"
     code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class ReservationNotFound(ServiceError):
+    """credit_service has no such reservation."""
+
+    reason = "RESERVATION_NOT_FOUND"
+    code = grpc.StatusCode.NOT_FOUND
 
 
 #: Errors of credit_service that this service meets by type.
@@ -192,6 +278,8 @@ FROM_CREDIT: Mapping[str, type[ServiceError]] = {
         AccountClosed,
         AccountNotFound,
         ReservationExpired,
+        ReservationAlreadyCharged,
         ReservationAlreadyReleased,
+        ReservationNotFound,
     )
 }

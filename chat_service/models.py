@@ -3,8 +3,11 @@
 from chat_service.base import Base
 from chat_service.catalogue.models import Category, CategoryInsightType, InsightType
 from chat_service.chats.models import Chat, Message
+from chat_service.erasure.models import Erasure, SignupBonusClaim
 from chat_service.insights.models import Insight
 from chat_service.jobs.models import Job, JobStep
+from chat_service.questions.models import Conversation, ConversationTurn
+from chat_service.search.models import ChatChunk, ChatIndex, ChatSigns, ChatVector
 from chat_service.users.models import User
 
 __all__ = [
@@ -12,10 +15,18 @@ __all__ = [
     "Category",
     "CategoryInsightType",
     "Chat",
+    "ChatChunk",
+    "ChatIndex",
+    "ChatSigns",
+    "ChatVector",
+    "Conversation",
+    "ConversationTurn",
+    "Erasure",
     "Insight",
     "InsightType",
     "Job",
     "JobStep",
     "Message",
+    "SignupBonusClaim",
     "User",
 ]

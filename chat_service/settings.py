@@ -6,13 +6,13 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from servicekit.settings import KitSettings
+from servicekit.language_model import ModelSettings
 
 #: The catalogue that comes with the service.
 DEFAULT_CATALOGUE = Path(__file__).parent / "catalogue" / "catalogue.toml"
 
 
-class ChatSettings(KitSettings):
+class ChatSettings(ModelSettings):
     """What chat_service can be told."""
 
     chat_port: int = Field(50052, ge=0, le=65_535, description="port of chat_service; 0 takes a free one")
@@ -26,6 +26,16 @@ class ChatSettings(KitSettings):
     chat_catalogue_file: Path = Field(DEFAULT_CATALOGUE, description="what is on sale (TOML)")
     chat_signup_bonus: int = Field(50, ge=0, le=10**12, description="coins at the first login; 0: none")
 
+    chat_bonus_memory_days: float = Field(
+        365.0,
+        ge=0,
+        description="days for which a deleted user who comes back gets no second bonus; 0: at once",
+    )
+    user_retention_days: float = Field(
+        30.0, ge=0, description="days after which what is left of a deleted user is removed for good"
+    )
+    erasure_poll_s: float = Field(1.0, gt=0, description="time between looks for erasures that are due")
+
     chat_retention_days: float = Field(
         30.0, ge=0, description="days in which a deleted chat can be brought back"
     )
@@ -35,6 +45,15 @@ class ChatSettings(KitSettings):
     import_max_messages: int = Field(1_000_000, gt=0, description="most messages in a file")
     import_max_message_chars: int = Field(
         262_144, gt=0, le=262_144, description="longest line and longest message of a file"
+    )
+    import_zip_max_entries: int = Field(
+        20_000, gt=0, le=100_000, description="most entries of a ZIP archive that is imported"
+    )
+    import_zip_max_unpacked_bytes: int = Field(
+        256 << 20, gt=0, description="most bytes that the entries of a ZIP archive may unpack to together"
+    )
+    import_zip_max_ratio: int = Field(
+        250, gt=0, description="most times that an entry of a ZIP archive may be larger than packed"
     )
     import_max_concurrent: int = Field(32, gt=0, description="uploads at once; more are RATE_LIMITED")
     import_workers: int = Field(2, gt=0, description="uploads that are read and stored at once; others wait")
@@ -70,11 +89,60 @@ class ChatSettings(KitSettings):
     payment_retry_factor: float = Field(2.0, ge=1, le=100, description="growth of the pauses after it")
     payment_retry_max_tries: int = Field(8, ge=0, description="payment retries; then nobody tries again")
 
+    embedding_base_url: str = Field(
+        "", description="OpenAI-compatible endpoint for embeddings; empty: the model that comes along"
+    )
+    embedding_model: str = Field("", max_length=128, description="its embedding model")
+    embedding_api_key: str = Field("", repr=False, description="its key; empty: the endpoint wants none")
+    embedding_dimensions: int = Field(
+        0, ge=0, le=3_072, description="numbers in a vector, for models that can be asked; 0: the model's own"
+    )
+    embedding_timeout_s: float = Field(30.0, gt=0, le=600, description="longest pause in one try of a call")
+    embedding_max_retries: int = Field(2, ge=0, le=10, description="tries after the first of a call")
+    embedding_threads: int = Field(2, ge=1, le=64, description="threads of the model that comes along")
+    embedding_idle_s: float = Field(
+        60.0, gt=0, description="time without work after which the process of that model ends"
+    )
+    index_at_unlock: bool = Field(
+        False, description="make a chat's index when insights are ordered, not only at the first question"
+    )
+    index_poll_s: float = Field(1.0, gt=0, description="time between looks for indexes to make")
+    index_lease_s: float = Field(
+        120.0, gt=0, description="time after which the index of a copy that died is taken over"
+    )
+    index_retry_s: float = Field(5.0, gt=0, description="pause after a try that failed; it doubles")
+    index_max_tries: int = Field(5, gt=0, description="failed tries in a row; then the index is FAILED")
+    ask_price: int = Field(0, ge=0, le=10**12, description="coins that a question costs; 0: none")
+    ask_timeout_s: float = Field(
+        180.0, gt=0, le=3_600, description="longest that a question may take, with the wait for the index"
+    )
+    ask_index_wait_s: float = Field(60.0, ge=0, description="longest that a question waits for the index")
+    ask_max_concurrent: int = Field(64, gt=0, description="questions at once; more are RATE_LIMITED")
+    ask_history_turns: int = Field(
+        4, ge=0, le=50, description="earlier turns of a conversation that the model is given"
+    )
+
+    @model_validator(mode="after")
+    def _embedding_model_has_a_name(self) -> Self:
+        if self.embedding_base_url and not self.embedding_model:
+            raise ValueError("HOLDFAST_EMBEDDING_MODEL must be set with HOLDFAST_EMBEDDING_BASE_URL")
+        return self
+
     @model_validator(mode="after")
     def _credit_on_this_machine(self) -> Self:
         if not self.credit_target:
             self.credit_target = f"127.0.0.1:{self.credit_port}"
         return self
+
+    @property
+    def user_retention(self) -> timedelta:
+        """How long what is left of a deleted user is kept, hidden."""
+        return timedelta(days=self.user_retention_days)
+
+    @property
+    def bonus_memory(self) -> timedelta:
+        """How long it is remembered that somebody has had a sign-up bonus."""
+        return timedelta(days=self.chat_bonus_memory_days)
 
     @property
     def retention(self) -> timedelta:

@@ -1,4 +1,4 @@
-"""Commands: serve, migrate, grant USER COINS, account USER, reservations USER, verify [USER]."""
+"""Commands: serve, migrate, grant, account, reservations, archive, verify, reconcile, pay-test-order."""
 
 import argparse
 import sys
@@ -9,11 +9,12 @@ from uuid import UUID
 
 import uvloop
 
-from credit_service import operator_commands
+from credit_service import operator_commands, payment_commands
 from credit_service.archive import archive
 from credit_service.bootstrap import NAME, build
 from credit_service.ledger import ReservationState
 from credit_service.packages import PackagesFileError, load_packages, read_packages
+from credit_service.payments.trial_provider import EVENT_KINDS
 from credit_service.restored import transactions_missing
 from credit_service.settings import CreditSettings
 from servicekit import logs
@@ -78,6 +79,13 @@ def archive_old(age: timedelta) -> int:
     return 0
 
 
+def reconcile(minutes: int, limit: int, order_id: UUID | None) -> int:
+    """Ask the payment providers about orders that hang; needs the database, not the service."""
+    settings = CreditSettings.load()
+    logs.configure(settings, NAME)
+    return payment_commands.reconcile(settings, timedelta(minutes=minutes), limit, order_id)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m credit_service", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -114,7 +122,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify = commands.add_parser("verify", help="recompute the books; a finding is exit code 1")
     verify.add_argument("user", nargs="?", help="only this account")
+    _add_payments(commands)
     return parser
+
+
+def _add_payments(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    ask = commands.add_parser("reconcile", help="ask the payment providers about orders that hang")
+    ask.add_argument(
+        "--older-than-minutes",
+        type=_positive,
+        default=30,
+        metavar="MINUTES",
+        help="unpaid orders of at least this age (default 30)",
+    )
+    ask.add_argument("--limit", type=_positive, default=1_000, help="how many at most (default 1000)")
+    ask.add_argument("--order", type=UUID, help="only this order, in whatever state it is")
+    pay = commands.add_parser("pay-test-order", help="let something happen to a TEST order (development)")
+    pay.add_argument("user")
+    pay.add_argument("order", type=UUID)
+    pay.add_argument("--event", choices=EVENT_KINDS, default="paid", help="what happens (default paid)")
+    pay.add_argument("--amount", type=_positive, help="minor units; by default what the order costs")
 
 
 def _positive(text: str) -> int:
@@ -131,6 +158,10 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "reservations": lambda given: operator_commands.reservations(given.user, given.state, given.limit),
     "archive": lambda given: archive_old(timedelta(days=given.older_than_days)),
     "verify": lambda given: operator_commands.verify(given.user),
+    "reconcile": lambda given: reconcile(given.older_than_minutes, given.limit, given.order),
+    "pay-test-order": lambda given: payment_commands.pay_test_order(
+        given.user, given.order, given.event, given.amount
+    ),
 }
 
 

@@ -9,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.audit import log_events
 from credit_service.coalescer import Coalescer
+from credit_service.erasure import Erasure
 from credit_service.history import History
 from credit_service.ledger import Event
 from credit_service.ops_servicer import OpsServicer
 from credit_service.packages import PackageRepository
 from credit_service.payment_servicer import PaymentServicer
+from credit_service.payments import bootstrap as payments_bootstrap
+from credit_service.published import PublishedEvents
 from credit_service.publisher import Publisher
 from credit_service.pulse import Pulse
 from credit_service.repository import Repository
@@ -59,14 +62,20 @@ def build(settings: CreditSettings) -> Application:
     coalescer = _coalescer(settings, store)
     ledger = LedgerService(store, coalescer)
     watching = Watching(engine, watch_pulse)
+    payments = payments_bootstrap.build(settings, engine, store)
     spec = ServerSpec(
         name=NAME,
         settings=settings,
         port=settings.credit_port,
         port_variable="HOLDFAST_CREDIT_PORT",
-        register=lambda server: _register(server, settings, engine, sessions, ledger, watching),
+        register=lambda server: _register(server, settings, engine, sessions, ledger, watching, payments),
         check=lambda: check_database(engine),
-        background=(watching.run, *_sweeper(settings, store), *_publisher(settings, engine, publish_pulse)),
+        background=(
+            watching.run,
+            payments.worker.run,
+            *_sweeper(settings, store),
+            *_publisher(settings, engine, publish_pulse),
+        ),
         draining=watching.stop,
     )
     return Application(spec, engine, store, coalescer)
@@ -96,10 +105,12 @@ def _register(
     sessions: Sessions,
     ledger: LedgerService,
     watching: Watching,
+    payments: payments_bootstrap.Payments,
 ) -> Sequence[str]:
     turns = Turns()
     credit = CreditServicer(
         ledger,
+        Erasure(engine, ledger, _published(settings, engine), settings.rpc_max_deadline_s),
         Repository(sessions, turns),
         History(sessions, turns),
         Verification(sessions),
@@ -107,7 +118,7 @@ def _register(
         PageTokens(settings.page_token_secret),
     )
     credit_pb2_grpc.add_CreditServiceServicer_to_server(credit, server)
-    payment = PaymentServicer(PackageRepository(sessions))
+    payment = PaymentServicer(PackageRepository(sessions), payments)
     payment_pb2_grpc.add_PaymentServiceServicer_to_server(payment, server)
     ops_pb2_grpc.add_OpsServiceServicer_to_server(OpsServicer(NAME, engine), server)
     return _SERVED
@@ -121,6 +132,12 @@ def _sweeper(settings: CreditSettings, store: Store) -> _Background:
         return ()
     sweeper = Sweeper(store, interval_s=settings.credit_sweep_interval_s, batch=settings.credit_sweep_batch)
     return (sweeper.run,)
+
+
+def _published(settings: CreditSettings, engine: AsyncEngine) -> PublishedEvents | None:
+    if not settings.redis_url:
+        return None
+    return PublishedEvents(engine, settings.redis_url, settings.credit_event_stream)
 
 
 def _publisher(settings: CreditSettings, engine: AsyncEngine, pulse: Pulse) -> _Background:

@@ -24,10 +24,8 @@ from credit_service.ledger import (
     Transaction,
     TransactionType,
 )
-from credit_service.models import PackageRow
 from credit_service.verification import Verified
 from protos.credit.v1 import credit_pb2
-from protos.payment.v1 import payment_pb2
 from servicekit.errors import to_rpc_status
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -186,11 +184,6 @@ def event(row: EventRecord) -> credit_pb2.Event:
         reference_type=row.reference_type,
         reference_id=row.reference_id,
     )
-
-
-def package(row: PackageRow) -> payment_pb2.Package:
-    """Answer the package's message."""
-    return payment_pb2.Package(package_id=row.package_id, title=row.title, coins=row.coins)
 
 
 def _time(value: datetime) -> Timestamp:

@@ -3,7 +3,10 @@
 Triggers stand in the migrations: `transactions` and `events` can only be added to, requests and reservations
 leave only for the archive, accounts are never deleted, a transaction that charges names a reservation of its
 user, a closed account stays closed, a reservation keeps its terms, expires only when its time has run out,
-and never changes once it has left RESERVED.
+and never changes once it has left RESERVED. Only an erasure passes them, which changes names and words
+(`credit_service.erasure`).
+
+The tables of payments stand in `payments.models`.
 """
 
 from collections.abc import Collection
@@ -11,41 +14,50 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
+from credit_service.base import USER_ID, Base
 from credit_service.ledger import EventKind, ReservationState, TransactionType
+from credit_service.payments.models import (
+    OrderRow,
+    OrderTransactionRow,
+    PackageRow,
+    ReversalRow,
+    WebhookEventRow,
+    WebhookRejectionRow,
+)
+
+__all__ = [
+    "ARCHIVED_REQUESTS",
+    "ARCHIVED_RESERVATIONS",
+    "AccountRow",
+    "Base",
+    "EventCursorRow",
+    "EventRow",
+    "OrderRow",
+    "OrderTransactionRow",
+    "PackageRow",
+    "RequestRow",
+    "ReservationRow",
+    "ReversalRow",
+    "TransactionRow",
+    "WebhookEventRow",
+    "WebhookRejectionRow",
+]
 
 _STATES = ", ".join(f"'{state}'" for state in ReservationState)
 _KINDS = ", ".join(f"'{kind}'" for kind in EventKind)
 _TYPES = ", ".join(f"'{kind}'" for kind in TransactionType)
-# Compared byte by byte: one order for the row locks of every process, whatever the database's locale.
-_UserId = Text(collation="C")
 _HELD = text("state = 'RESERVED'")
-
-
-class Base(DeclarativeBase):
-    """The tables of the database `credit`."""
-
-    type_annotation_map = {  # noqa: RUF012  # declared by SQLAlchemy as a plain class attribute
-        int: BigInteger,
-        str: Text,
-        datetime: DateTime(timezone=True),
-        dict[str, str]: JSONB,
-        dict[str, object]: JSONB,
-    }
 
 
 class AccountRow(Base):
@@ -58,7 +70,7 @@ class AccountRow(Base):
         CheckConstraint("transaction_count >= 0 AND reservation_count >= 0", name="accounts_counts"),
     )
 
-    user_id: Mapped[str] = mapped_column(_UserId, primary_key=True)
+    user_id: Mapped[str] = mapped_column(USER_ID, primary_key=True)
     balance: Mapped[int] = mapped_column(server_default=text("0"))
     reserved: Mapped[int] = mapped_column(server_default=text("0"))
     transaction_count: Mapped[int] = mapped_column(server_default=text("0"))
@@ -103,7 +115,7 @@ class ReservationRow(Base):
 
     reservation_id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(
-        _UserId, ForeignKey("accounts.user_id", name="reservations_user_id_fkey")
+        USER_ID, ForeignKey("accounts.user_id", name="reservations_user_id_fkey")
     )
     number: Mapped[int]
     amount: Mapped[int]
@@ -151,7 +163,7 @@ class TransactionRow(Base):
 
     transaction_id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(
-        _UserId, ForeignKey("accounts.user_id", name="transactions_user_id_fkey")
+        USER_ID, ForeignKey("accounts.user_id", name="transactions_user_id_fkey")
     )
     number: Mapped[int]
     type: Mapped[str]
@@ -178,7 +190,7 @@ class RequestRow(Base):
         ),
     )
 
-    user_id: Mapped[str] = mapped_column(_UserId, primary_key=True)
+    user_id: Mapped[str] = mapped_column(USER_ID, primary_key=True)
     request_id: Mapped[UUID] = mapped_column(primary_key=True)
     operation: Mapped[str]
     sent: Mapped[dict[str, object]]
@@ -202,7 +214,7 @@ class EventRow(Base):
 
     event_key: Mapped[int] = mapped_column(primary_key=True)
     event_seq: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    user_id: Mapped[str] = mapped_column(_UserId)
+    user_id: Mapped[str] = mapped_column(USER_ID)
     kind: Mapped[str]
     event_time: Mapped[datetime]
     amount: Mapped[int]
@@ -210,6 +222,27 @@ class EventRow(Base):
     reserved: Mapped[int]
     reservation_id: Mapped[UUID | None]
     transaction_id: Mapped[UUID | None]
+
+
+class ErasedAccountRow(Base):
+    """A closed account whose user's id was taken off the books, and the coins that were left in it."""
+
+    __tablename__ = "erased_accounts"
+    __table_args__ = (CheckConstraint("forfeited >= 0", name="erased_accounts_forfeited"),)
+
+    # The row comes before the account has its new name: it is what lets the name through the guards.
+    pseudonym: Mapped[str] = mapped_column(
+        USER_ID,
+        ForeignKey(
+            "accounts.user_id",
+            name="erased_accounts_pseudonym_fkey",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        primary_key=True,
+    )
+    erase_time: Mapped[datetime]
+    forfeited: Mapped[int]
 
 
 class EventCursorRow(Base):
@@ -234,15 +267,3 @@ def _archive(model: type[Base], key: Collection[str]) -> Table:
 ARCHIVED_RESERVATIONS = _archive(ReservationRow, {"reservation_id"})
 Index("archived_reservations_of_user", ARCHIVED_RESERVATIONS.c.user_id, ARCHIVED_RESERVATIONS.c.number)
 ARCHIVED_REQUESTS = _archive(RequestRow, {"user_id", "request_id"})
-
-
-class PackageRow(Base):
-    """Coins on sale. A package that is no longer in the file stays, for the orders that name it."""
-
-    __tablename__ = "packages"
-    __table_args__ = (CheckConstraint("coins >= 1", name="packages_coins"),)
-
-    package_id: Mapped[str] = mapped_column(primary_key=True)
-    title: Mapped[str]
-    coins: Mapped[int]
-    on_sale: Mapped[bool]

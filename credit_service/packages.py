@@ -2,8 +2,10 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from iso4217 import Currency
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,14 +22,34 @@ class PackagesFileError(Exception):
     """The packages file is missing or wrong; the message names the file and the field."""
 
 
+_CODES = frozenset(currency.value for currency in Currency)
+
+
+def _known(code: str) -> str:
+    if code not in _CODES or minor_digits(code) is None:
+        raise ValueError(f"{code[:16]} is no currency of ISO 4217 with minor units")
+    return code
+
+
+def minor_digits(code: str) -> int | None:
+    """Answer how many minor units make a major one, as a power of ten; None for what has none, as gold."""
+    digits: int | None = Currency(code).exponent
+    return digits
+
+
+MAX_PRICE = 10**12
+"""Minor units that a package costs at most."""
+
+
 class Package(BaseModel):
-    """Coins on sale."""
+    """Coins on sale, and what they cost: minor units by currency."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     package_id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     title: str = Field(min_length=1, max_length=128)
     coins: int = Field(ge=1, le=MAX_AMOUNT)
+    prices: dict[Annotated[str, AfterValidator(_known)], Annotated[int, Field(ge=1, le=MAX_PRICE)]] = {}
 
 
 class _File(BaseModel):

@@ -37,7 +37,7 @@ _LONGEST_BACKOFF_S = 10.0
 # A lock on the cursor's row would do as well, but taking it gives the transaction a number, and events are
 # readable, by anybody, up to the oldest number still running: they would wait while Redis takes its time.
 _LOCK = "SELECT pg_try_advisory_xact_lock($1)"
-_LOCK_KEY = zlib.crc32(b"credit_service.publisher")
+LOCK_KEY = zlib.crc32(b"credit_service.publisher")
 
 _CURSOR = "SELECT event_key, event_seq FROM event_cursors WHERE consumer = $1"
 _MOVE = """
@@ -113,7 +113,7 @@ class Publisher:
         return await in_driver_transaction_with_lock_retry(self._engine, self._publish)
 
     async def _publish(self, connection: "asyncpg.Connection[Any]") -> int:
-        if not await connection.fetchval(_LOCK, _LOCK_KEY):
+        if not await connection.fetchval(_LOCK, LOCK_KEY):
             return 0
         cursor = await connection.fetchrow(_CURSOR, CONSUMER)
         events = await read_events(connection, EventId(*cursor) if cursor else BEGINNING)

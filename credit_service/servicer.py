@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from credit_service import messages, requests
+from credit_service.erasure import Erasure
 from credit_service.history import History
 from credit_service.ledger import Charged, Closed, Debited, Extended, Granted, Released, Reserved
 from credit_service.repository import Repository
@@ -21,14 +22,17 @@ class CreditServicer(credit_pb2_grpc.CreditServiceServicer):
     def __init__(
         self,
         ledger: LedgerService,
+        erasure: Erasure,
         repository: Repository,
         history: History,
         verification: Verification,
         watching: Watching,
         tokens: PageTokens,
     ) -> None:
-        """Take what moves coins, what reads (the present, the past, the books, events), what signs tokens."""
+        """Take what moves coins, what erases, what reads (the present, the past, the books, events), what
+        signs tokens."""
         self._ledger = ledger
+        self._erasure = erasure
         self._repository = repository
         self._history = history
         self._verification = verification
@@ -92,6 +96,17 @@ class CreditServicer(credit_pb2_grpc.CreditServiceServicer):
         """Close an account for good."""
         closed = await self._ledger.do(requests.close(request), Closed)
         return credit_pb2.CloseAccountResponse(account=messages.account(closed.account))
+
+    async def EraseAccount(  # noqa: N802
+        self, request: credit_pb2.EraseAccountRequest, context: Any
+    ) -> credit_pb2.EraseAccountResponse:
+        """Close an account and take its user's id off the books."""
+        user_id = user_id_field(request.user_id)
+        request_id = uuid_field("request_id", request.request_id)
+        account = await self._erasure.erase(user_id, request_id)
+        if request.forget_events:
+            await self._erasure.forget_events(request_id)
+        return credit_pb2.EraseAccountResponse(account=messages.account(account))
 
     async def GetBalanceAt(  # noqa: N802
         self, request: credit_pb2.GetBalanceAtRequest, context: Any

@@ -10,12 +10,14 @@ from chat_service.settings import ChatSettings
 from credit_service.settings import CreditSettings
 from gateway.settings import GatewaySettings
 from insight_worker.settings import WorkerSettings
+from servicekit.language_model import ModelSettings
 from servicekit.settings import KitSettings
 
 FILE = Path(__file__).with_name("settings.md")
 ROOT = Path(__file__).parent.parent
 _ROOMS: Mapping[str, type[KitSettings]] = {
     "Every process": KitSettings,
+    "A language model, for chat_service and insight_worker": ModelSettings,
     "credit_service": CreditSettings,
     "chat_service": ChatSettings,
     "insight_worker": WorkerSettings,
@@ -38,9 +40,10 @@ def page() -> str:
 
 
 def _tables() -> Iterator[str]:
-    common = set(KitSettings.model_fields)
     for room, settings in _ROOMS.items():
-        own = [n for n in settings.model_fields if settings is KitSettings or n not in common]
+        bases = [base for base in settings.__mro__[1:] if base in _ROOMS.values()]
+        common = {name for base in bases for name in base.model_fields}
+        own = [name for name in settings.model_fields if name not in common]
         yield f"## {room}\n\n| variable | default | what it is |\n|---|---|---|"
         yield "\n".join(_row(name, settings.model_fields[name]) for name in own) + "\n"
 

@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="serve until SIGTERM").set_defaults(command=_serve)
     token = commands.add_parser("token", help="print a bearer token for the development secret")
     token.add_argument("user", help="user id, 1 to 128 characters")
+    token.add_argument("--scope", default="", help="scopes, such as holdfast:admin for an operator")
     token.set_defaults(command=_token)
     commands.add_parser("welcome", help="print URLs, a token and commands to try").set_defaults(
         command=_welcome
@@ -48,7 +49,7 @@ def _serve(settings: GatewaySettings, _: argparse.Namespace) -> int:
 def _token(settings: GatewaySettings, parsed: argparse.Namespace) -> int:
     from gateway.tokens import development_token
 
-    print(development_token(settings, parsed.user))
+    print(development_token(settings, parsed.user, parsed.scope))
     return 0
 
 

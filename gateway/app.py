@@ -13,7 +13,7 @@ from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.rates import Rates
 from gateway.request_ids import RequestIds
-from gateway.routes import categories, chats, credits, health, insights, users
+from gateway.routes import admin, categories, chats, credits, health, insights, payments, rag, users
 from gateway.security_headers import SecurityHeaders
 from gateway.services import connected
 from gateway.settings import GatewaySettings
@@ -53,7 +53,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redirect_slashes=False,
     )
     _add_state(app, settings)
-    for part in (users, categories, credits, insights, chats, health):
+    for part in (users, categories, credits, payments, insights, chats, rag, admin, health):
         app.include_router(part.router)
     errors.install(app)
     openapi.install(app)

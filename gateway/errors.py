@@ -3,6 +3,7 @@
 ``{"error": {"code": "INSUFFICIENT_CREDITS", "message": "…", "details": {…}, "request_id": "…"}}``
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -65,6 +66,8 @@ _NUMBERS = frozenset(
         "index",
     }
 )
+#: These are JSON themselves, made by our own services.
+_JSON = frozenset({"chats"})
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -210,7 +213,9 @@ def _details(error: ServiceError) -> dict[str, object]:
     return details
 
 
-def _value(key: str, text: str) -> str | int:
+def _value(key: str, text: str) -> object:
+    if key in _JSON:
+        return json.loads(text)
     return int(text) if key in _NUMBERS and _WHOLE_NUMBER.fullmatch(text) else text
 
 

@@ -54,11 +54,25 @@ class GatewaySettings(KitSettings):
     )
     jwt_issuer: str = Field("holdfast", min_length=1, description="who must have issued a token")
     jwt_audience: str = Field("holdfast", min_length=1, description="whom a token must be for")
+    jwt_operator_scope: str = Field(
+        "holdfast:admin", min_length=1, description="scope that a token needs for what operators do"
+    )
     jwt_leeway_s: float = Field(0.0, ge=0, le=300, description="by how much the issuer's clock may differ")
 
     import_max_bytes: int = Field(64 << 20, gt=0, description="largest file that can be uploaded")
     gateway_upload_timeout_s: float = Field(
         720.0, gt=0, description="longest that an upload may take, reading and storing the file included"
+    )
+    gateway_ask_timeout_s: float = Field(
+        200.0, gt=0, description="longest that a question may take; more than HOLDFAST_ASK_TIMEOUT_S"
+    )
+    gateway_generate_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="longest that POST /api/rag/generate waits for its job, which goes on after it",
+    )
+    gateway_export_timeout_s: float = Field(
+        900.0, gt=0, description="longest that the export of a user's data may take"
     )
     gateway_body_max_bytes: int = Field(64 << 10, gt=0, description="largest body of any other request")
     gateway_head_max_bytes: int = Field(32 << 10, gt=0, description="largest request line with all headers")

@@ -20,7 +20,7 @@ from gateway.views import enum_value
 from protos.chat.v1 import chat_pb2
 
 #: The parts of the form besides the file; all optional, all before it.
-FIELDS = frozenset({"display_name", "format", "date_order", "time_zone"})
+FIELDS = frozenset({"display_name", "format", "date_order", "time_zone", "export_chat"})
 
 #: The service takes chunks of at most 1 MiB; a server might hand over more at once.
 _MAX_CHUNK_BYTES = 1 << 20
@@ -78,6 +78,7 @@ def _header(user_id: str, request_id: str, upload: Upload) -> chat_pb2.ImportCha
         date_order=_enum(chat_pb2.DateOrder, "DATE_ORDER_", "date_order", fields),
         time_zone=fields.get("time_zone", ""),
         request_id=request_id,
+        export_chat=fields.get("export_chat", ""),
     )
 
 

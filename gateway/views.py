@@ -98,6 +98,15 @@ def user(stored: chat_pb2.StoreUserResponse) -> models.User:
     )
 
 
+def erasure(value: chat_pb2.DeleteUserResponse) -> models.Erasure:
+    """Answer what a deletion began."""
+    return models.Erasure(
+        erasure_id=value.erasure_id,
+        delete_time=_time(value, "delete_time"),
+        purge_time=_time(value, "purge_time"),
+    )
+
+
 def category(value: insight_pb2.Category) -> models.Category:
     """Answer a category."""
     return models.Category(
@@ -106,6 +115,7 @@ def category(value: insight_pb2.Category) -> models.Category:
         description=value.description,
         price=value.price,
         insight_type_count=value.insight_type_count,
+        charge_mode=_name(insight_pb2.ChargeMode, "CHARGE_MODE_", value.charge_mode),
     )
 
 
@@ -116,6 +126,11 @@ def insight_type(value: insight_pb2.InsightType) -> models.InsightType:
         title=value.title,
         description=value.description,
         chart=value.chart,
+        price=value.price,
+        min_people=value.min_people,
+        max_people=value.max_people if value.HasField("max_people") else None,
+        min_messages=value.min_messages,
+        model_made=value.model_made,
     )
 
 
@@ -127,6 +142,19 @@ def balance(value: credit_pb2.Account) -> models.Balance:
         reserved=value.reserved,
         available=value.available,
         update_time=_time(value, "update_time"),
+    )
+
+
+def account(value: credit_pb2.Account) -> models.Account:
+    """Answer an account with all of its times."""
+    return models.Account(
+        user_id=value.user_id,
+        balance=value.balance,
+        reserved=value.reserved,
+        available=value.available,
+        create_time=_time(value, "create_time"),
+        update_time=_time(value, "update_time"),
+        close_time=_time(value, "close_time"),
     )
 
 
@@ -148,7 +176,58 @@ def transaction(value: credit_pb2.Transaction) -> models.Transaction:
 
 def package(value: payment_pb2.Package) -> models.Package:
     """Answer a coin package."""
-    return models.Package(package_id=value.package_id, title=value.title, coins=value.coins)
+    prices = [
+        models.Price(currency=price.currency, amount=price.amount, minor_digits=price.minor_digits)
+        for price in value.prices
+    ]
+    return models.Package(package_id=value.package_id, title=value.title, coins=value.coins, prices=prices)
+
+
+def packages(value: payment_pb2.ListPackagesResponse) -> models.Packages:
+    """Answer what is on sale."""
+    names = [_name(payment_pb2.PaymentProvider, "PAYMENT_PROVIDER_", one) for one in value.providers]
+    return models.Packages(packages=[package(row) for row in value.packages], providers=names)
+
+
+def payment_provider(name: models.PaymentProvider) -> payment_pb2.PaymentProvider.ValueType:
+    """Answer the value of a provider's name."""
+    return payment_pb2.PaymentProvider.Value(f"PAYMENT_PROVIDER_{name}")
+
+
+def order(value: payment_pb2.Order) -> models.Order:
+    """Answer an order."""
+    return models.Order(
+        order_id=value.order_id,
+        package_id=value.package_id,
+        provider=_name(payment_pb2.PaymentProvider, "PAYMENT_PROVIDER_", value.provider),
+        state=_name(payment_pb2.OrderState, "ORDER_STATE_", value.state),
+        coins=value.coins,
+        amount=value.amount,
+        currency=value.currency,
+        provider_order_id=value.provider_order_id,
+        checkout=_checkout(value.checkout) if value.HasField("checkout") else None,
+        refunded_amount=value.refunded_amount,
+        disputed_amount=value.disputed_amount,
+        granted_coins=value.granted_coins,
+        taken_coins=value.taken_coins,
+        missing_coins=value.missing_coins,
+        create_time=_time(value, "create_time"),
+        update_time=_time(value, "update_time"),
+        paid_time=_time(value, "paid_time"),
+    )
+
+
+def _checkout(value: payment_pb2.Checkout) -> models.Checkout:
+    return models.Checkout(url=value.url, key_id=value.key_id, expire_time=_time(value, "expire_time"))
+
+
+def webhook(value: payment_pb2.HandleWebhookResponse) -> models.WebhookResult:
+    """Answer what became of a webhook."""
+    return models.WebhookResult(
+        outcome=_name(payment_pb2.WebhookOutcome, "WEBHOOK_OUTCOME_", value.outcome),
+        event_id=value.event_id,
+        order_id=value.order_id or None,
+    )
 
 
 def job(value: insight_pb2.Job) -> models.Job:
@@ -162,11 +241,17 @@ def job(value: insight_pb2.Job) -> models.Job:
         category_id=params.get("category_id"),
         insight_type_ids=params.get("insight_type_ids", []),
         price=value.price,
+        charge_mode=_name(insight_pb2.ChargeMode, "CHARGE_MODE_", value.charge_mode),
+        charge_amount=value.charge_amount if value.HasField("charge_amount") else None,
         progress=_progress(value.progress),
         totals=_totals(value),
         reservation_id=value.reservation_id if value.HasField("reservation_id") else None,
         transaction_id=value.transaction_id if value.HasField("transaction_id") else None,
         error=_job_error(value.error) if value.HasField("error") else None,
+        failures=[
+            models.InsightFailure(insight_type_id=one.insight_type_id, error=_job_error(one.error))
+            for one in value.failures
+        ],
         attempt=value.attempt,
         cancel_requested=value.cancel_requested,
         payment_retry_time=_time(value, "payment_retry_time"),
@@ -231,6 +316,41 @@ def chat(value: chat_pb2.Chat) -> models.Chat:
         update_time=_time(value, "update_time"),
         delete_time=_time(value, "delete_time"),
         purge_time=_time(value, "purge_time"),
+        import_report=_import_report(value.import_report),
+    )
+
+
+def _import_report(value: chat_pb2.ImportReport) -> models.ImportReport:
+    order = _name(chat_pb2.DateOrder, "DATE_ORDER_", value.date_order) if value.date_order else None
+    evidence = _name(chat_pb2.DateEvidence, "DATE_EVIDENCE_", value.date_evidence)
+    return models.ImportReport(
+        date_order=order,
+        date_evidence=evidence if value.date_evidence else None,
+        date_order_guessed=value.date_order_guessed,
+        skipped_count=value.skipped_count,
+        skipped=list(value.skipped),
+    )
+
+
+def chat_stats(value: chat_pb2.ChatStats) -> models.ChatStats:
+    """Answer the counts over a chat."""
+    return models.ChatStats(
+        chat_id=value.chat_id,
+        message_count=value.message_count,
+        authored_count=value.authored_count,
+        participant_count=value.participant_count,
+        kind_counts={
+            _name(chat_pb2.MessageKind, "MESSAGE_KIND_", each.kind): each.count for each in value.kind_counts
+        },
+        edited_count=value.edited_count,
+        character_count=value.character_count,
+        first_day=value.first_day,
+        last_day=value.last_day,
+        active_day_count=value.active_day_count,
+        longest_streak_day_count=value.longest_streak_day_count,
+        longest_silence_day_count=value.longest_silence_day_count,
+        weekday_counts=list(value.weekday_counts),
+        hour_counts=list(value.hour_counts),
     )
 
 

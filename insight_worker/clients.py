@@ -13,6 +13,7 @@ from insight_worker.chats_client import ChatsClient
 from insight_worker.credits_client import CreditsClient
 from insight_worker.errors import KNOWN
 from insight_worker.jobs_client import JobsClient
+from insight_worker.model import LanguageModel
 from insight_worker.settings import WorkerSettings
 from insight_worker.stream_channel import stream_channel
 from servicekit.grpc_clients import Caller, sync_channel
@@ -28,6 +29,7 @@ class Clients:
     jobs: JobsClient
     chats: ChatsClient
     credits: CreditsClient
+    model: LanguageModel
     channels: tuple[grpc.Channel, ...]
 
     @classmethod
@@ -41,11 +43,13 @@ class Clients:
             jobs=JobsClient(chat, caller, f"{socket.gethostname()}:{os.getpid()}"),
             chats=ChatsClient(streams, caller, settings.worker_stream_timeout_s),
             credits=CreditsClient(credit, caller),
+            model=LanguageModel(settings),
             channels=(chat, credit, streams),
         )
 
     def close(self) -> None:
-        """Close the channels; calls that still run are cancelled."""
+        """Close the channels and the model's connections; calls that still run are cancelled."""
+        self.model.close()
         for channel in self.channels:
             channel.close()
 

@@ -1,42 +1,94 @@
 """What a pipeline's stages get of the runner."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from insight_worker.chats_client import ChatsClient
-from insight_worker.errors import is_transient
+from insight_worker.errors import AttemptAbandoned, is_transient
 from insight_worker.lease import Lease
+from insight_worker.model import LanguageModel, ModelAway
 from insight_worker.patience import Patience
-from insight_worker.pipelines.interface import ChatMessage, JsonValue
+from insight_worker.pipelines.interface import (
+    ChatMessage,
+    JsonValue,
+    ModelAnswer,
+    ModelQuestion,
+    ModelUnavailable,
+    ModelUse,
+    Recipe,
+)
+from insight_worker.recipes import of_claim
+from insight_worker.steps import Steps
+from insight_worker.structs import from_struct
 from protos.insight.v1 import insight_pb2
 from servicekit.errors import ServiceError
 
 _PAUSE_S = 0.5
 
 
+@dataclass(frozen=True)
+class StageTools:
+    """What stages use of the worker, for one attempt."""
+
+    chats: ChatsClient
+    model: LanguageModel
+    lease: Lease
+    patience: Patience
+    steps: Steps
+    sample_chars: int
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What is to be made."""
+
+    job: insight_pb2.Job
+    params: Mapping[str, JsonValue]
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, claim: insight_pb2.ClaimJobResponse) -> "Assignment":
+        """Read it from a claim."""
+        recipes = of_claim(claim)
+        by_model = [name for name, recipe in recipes.items() if recipe.model is not None]
+        return cls(claim.job, {**from_struct(claim.job.params), "model_made_ids": by_model}, recipes)
+
+    @property
+    def partial(self) -> bool:
+        """Whether what succeeds is paid for by itself."""
+        return self.job.charge_mode == insight_pb2.CHARGE_MODE_WHAT_SUCCEEDED
+
+
 class StageContext:
     """The `PipelineContext` of one attempt."""
 
-    def __init__(
-        self,
-        job: insight_pb2.Job,
-        params: Mapping[str, JsonValue],
-        chats: ChatsClient,
-        lease: Lease,
-        patience: Patience,
-    ) -> None:
-        """Take the job and what reads its messages."""
-        self._job = job
-        self._params = params
+    def __init__(self, assignment: Assignment, tools: StageTools) -> None:
+        """Take what is to be made and what it is made with."""
+        self._assignment = assignment
+        self._tools = tools
         self._state: dict[str, object] = {}
-        self._chats = chats
-        self._lease = lease
-        self._patience = patience
         self._streamed = False
 
     @property
     def params(self) -> Mapping[str, JsonValue]:
         """The job's params."""
-        return self._params
+        return self._assignment.params
+
+    @property
+    def recipes(self) -> Mapping[str, Recipe]:
+        """What the job's insight types need."""
+        return self._assignment.recipes
+
+    @property
+    def sample_chars(self) -> int:
+        """How many characters of the chat a language model is shown at most."""
+        return self._tools.sample_chars
+
+    @property
+    def partial(self) -> bool:
+        """Whether the job goes on without what cannot be made."""
+        return self._assignment.partial
 
     @property
     def state(self) -> dict[str, object]:
@@ -45,7 +97,35 @@ class StageContext:
 
     def checkpoint(self) -> None:
         """Raise JobCancelled or StaleLease when there is no reason to go on."""
-        self._lease.check()
+        self._tools.lease.check()
+
+    def ask(self, question: ModelQuestion) -> ModelAnswer:
+        """Ask the language model; while it is away, again for as long as patience lasts.
+
+        Raises ModelUnavailable, JobCancelled, StaleLease.
+        """
+        patience = self._tools.patience
+        deadline = patience.deadline()
+        while True:
+            self.checkpoint()
+            try:
+                return self._tools.model.ask(question)
+            except ModelAway as error:
+                try:
+                    patience.wait(error, deadline, _PAUSE_S)
+                except AttemptAbandoned:
+                    raise ModelUnavailable(error.message) from None
+
+    def once(
+        self, name: str, make: Callable[[], tuple[Mapping[str, JsonValue], ModelUse | None]]
+    ) -> Mapping[str, JsonValue]:
+        """Answer what was saved under the name, or make it and save it first. Raises what `make` raises."""
+        saved = self._tools.steps.get(name)
+        if saved is not None:
+            return saved
+        started = time.monotonic()
+        result, use = make()
+        return self._tools.steps.save(name, result, (time.monotonic() - started) * 1000, use=use)
 
     def messages(self) -> Iterator[ChatMessage]:
         """Stream the messages, never more than a batch in memory. Raises RuntimeError the second time."""
@@ -58,10 +138,10 @@ class StageContext:
 
     def _stream(self) -> Iterator[ChatMessage]:
         """Go on after the last message where a stream broke off; patience begins anew with every batch."""
-        position, deadline = 0, None
+        job, position, deadline = self._assignment.job, 0, None
         while True:
             try:
-                for batch in self._chats.batches(self._job.user_id, self._job.subject_id, position):
+                for batch in self._tools.chats.batches(job.user_id, job.subject_id, position):
                     self.checkpoint()
                     yield from batch
                     position, deadline = batch[-1].position, None
@@ -69,5 +149,5 @@ class StageContext:
             except ServiceError as error:
                 if not is_transient(error):
                     raise
-                deadline = deadline or self._patience.deadline()
-                self._patience.wait(error, deadline, _PAUSE_S)
+                deadline = deadline or self._tools.patience.deadline()
+                self._tools.patience.wait(error, deadline, _PAUSE_S)

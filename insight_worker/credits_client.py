@@ -22,11 +22,14 @@ class CreditsClient:
         return self._caller.call_sync(self._stub.Reserve, request).reservation
 
     def charge(
-        self, reservation_id: str, description: str, metadata: Mapping[str, str]
+        self, reservation_id: str, description: str, metadata: Mapping[str, str], amount: int | None = None
     ) -> credit_pb2.ChargeResponse:
-        """Take all coins of the reservation, which is its own key. Raises one of PAYMENT_REFUSED."""
+        """Take so many coins of the reservation, which is its own key, or all; the rest returns.
+
+        Raises one of PAYMENT_REFUSED.
+        """
         request = credit_pb2.ChargeRequest(
-            reservation_id=reservation_id, description=description, metadata=dict(metadata)
+            reservation_id=reservation_id, description=description, metadata=dict(metadata), amount=amount
         )
         return self._caller.call_sync(self._stub.Charge, request)
 

@@ -1,9 +1,10 @@
 """Why a job cannot succeed, in a form that chat_service takes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
+from insight_worker.pipelines.interface import InsightFailed, JsonValue
 from protos.insight.v1 import insight_pb2
 
 # What chat_service takes. An error that it refuses would keep the job from ever ending.
@@ -25,14 +26,26 @@ class Failure:
 
 @dataclass
 class Tally:
-    """How many of a job's results are not saved yet: at most so many can have failed."""
+    """How many of a job's results are not saved yet: at most so many can have failed.
+
+    `failures` are those that the job goes on without, by insight type.
+    """
 
     left: int
+    requested: int = 0
+    failures: dict[str, insight_pb2.JobError] = field(default_factory=dict)
 
     @classmethod
     def of(cls, job: insight_pb2.Job) -> "Tally":
-        """Begin with what earlier attempts have left."""
-        return cls(max(0, job.requested_count - job.completed_count))
+        """Begin with what earlier attempts have left, and have told."""
+        left = max(0, job.requested_count - job.completed_count)
+        failures = {failure.insight_type_id: failure.error for failure in job.failures}
+        return cls(left, job.requested_count, failures)
+
+    @property
+    def anything_made(self) -> bool:
+        """Whether at least one result is saved."""
+        return self.left < self.requested
 
     def count_saved(self) -> None:
         """Count one that was saved."""
@@ -41,6 +54,18 @@ class Tally:
     def failed(self, failure: Failure) -> int:
         """Answer how many results could not be made."""
         return self.left if failure.failed_count is None else min(failure.failed_count, self.left)
+
+    def first(self) -> Failure | None:
+        """Answer the first of the failures, as a reason why nothing was made."""
+        error = next(iter(self.failures.values()), None)
+        return None if error is None else Failure(error)
+
+    def messages(self) -> Sequence[insight_pb2.InsightFailure]:
+        """Answer the failures as the wire has them."""
+        return [
+            insight_pb2.InsightFailure(insight_type_id=name, error=error)
+            for name, error in self.failures.items()
+        ]
 
 
 def job_error(reason: str, message: str, metadata: Mapping[str, str]) -> insight_pb2.JobError:
@@ -52,6 +77,26 @@ def job_error(reason: str, message: str, metadata: Mapping[str, str]) -> insight
         reason=_clean(reason, _MAX_REASON_CHARS) or _NO_REASON,
         message=_clean(message, _MAX_MESSAGE_CHARS),
         metadata=dict(islice(((key, value) for key, value in cleaned if key), _MAX_KEYS)),
+    )
+
+
+def insight_error(insight_type_id: str, failed: InsightFailed) -> insight_pb2.JobError:
+    """Answer why an insight could not be made."""
+    return job_error(failed.reason, failed.message, {"insight_type_id": insight_type_id, **failed.metadata})
+
+
+def to_json(error: insight_pb2.JobError) -> Mapping[str, JsonValue]:
+    """Answer the error as a step keeps it."""
+    return {"reason": error.reason, "message": error.message, "metadata": dict(error.metadata)}
+
+
+def from_json(value: JsonValue) -> insight_pb2.JobError:
+    """Answer the error that a step has kept."""
+    kept = value if isinstance(value, Mapping) else {}
+    metadata = kept.get("metadata")
+    pairs = metadata.items() if isinstance(metadata, Mapping) else ()
+    return job_error(
+        str(kept.get("reason", "")), str(kept.get("message", "")), {key: str(text) for key, text in pairs}
     )
 
 

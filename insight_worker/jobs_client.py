@@ -1,7 +1,5 @@
 """The jobs of chat_service as a worker sees them: one method an RPC, typed errors."""
 
-from collections.abc import Sequence
-
 import grpc
 
 from protos.insight.v1 import insight_pb2, insight_pb2_grpc
@@ -28,9 +26,9 @@ class JobsClient:
         return self._caller.call_sync(self._stub.ListSteps, request)
 
     def save_step(
-        self, job_id: str, attempt: int, step: insight_pb2.Step, progress: insight_pb2.JobProgress
+        self, job_id: str, attempt: int, step: insight_pb2.Step, progress: insight_pb2.JobProgress | None
     ) -> insight_pb2.SaveStepResponse:
-        """Save a finished step and say how far the job is."""
+        """Save a finished step and, unless it is None, say how far the job is."""
         request = insight_pb2.SaveStepRequest(job_id=job_id, attempt=attempt, step=step, progress=progress)
         return self._caller.call_sync(self._stub.SaveStep, request)
 
@@ -47,8 +45,3 @@ class JobsClient:
     def finish(self, request: insight_pb2.FinishJobRequest) -> insight_pb2.FinishJobResponse:
         """End the attempt."""
         return self._caller.call_sync(self._stub.FinishJob, request)
-
-
-def step_names(steps: Sequence[insight_pb2.Step]) -> frozenset[str]:
-    """Answer the names of saved steps."""
-    return frozenset(step.name for step in steps)

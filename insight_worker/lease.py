@@ -105,9 +105,17 @@ class Lease:
         request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt, progress=progress)
         self.note(self._jobs.heartbeat(request).cancelled)
 
-    def begin_settling(self) -> bool:
-        """Say that settling begins, and answer whether the job was cancelled before that."""
+    def begin_settling(self) -> insight_pb2.HeartbeatResponse:
+        """Say that settling begins; the answer says whether the job was cancelled before that."""
         request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt, settling=True)
+        return self._jobs.heartbeat(request)
+
+    def confirm(self) -> bool:
+        """Have the service say that this attempt still has the job; answer whether it is to be dropped.
+
+        Raises StaleLease, and what a call raises.
+        """
+        request = insight_pb2.HeartbeatRequest(job_id=self.job_id, attempt=self.attempt)
         return self._jobs.heartbeat(request).cancelled
 
     def give_up(self, *, draining: bool = False) -> bool:

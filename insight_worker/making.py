@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from insight_worker.context import StageContext
 from insight_worker.errors import AttemptAbandoned, JobCancelled
-from insight_worker.failures import Failure, Tally, job_error
-from insight_worker.jobs_client import JobsClient, step_names
+from insight_worker.failures import Failure, Tally, from_json, insight_error, job_error, to_json
+from insight_worker.jobs_client import JobsClient
 from insight_worker.lease import Lease
 from insight_worker.patience import Patience
-from insight_worker.pipelines.interface import InsightFailed, InsightResult, Stage
+from insight_worker.pipelines.interface import InsightFailed, InsightResult, JsonValue, Stage
+from insight_worker.steps import Steps
 from insight_worker.structs import to_struct
 from protos.insight.v1 import insight_pb2
 from servicekit.errors import InvalidField, ServiceError
@@ -25,6 +26,11 @@ _TELL_S = 0.25
 #: What chat_service takes as the name of a stage.
 _MAX_TITLE_CHARS = 128
 
+#: Says nothing of what was raised: the log has it.
+_BLAND = InsightFailed("INTERNAL", "an insight could not be made")
+
+Results = Mapping[str, InsightResult | InsightFailed]
+
 
 class Making:
     """One attempt at the stages of a job. Stages whose results are saved are not run again."""
@@ -37,6 +43,7 @@ class Making:
         lease: Lease,
         patience: Patience,
         tally: Tally,
+        steps: Steps,
     ) -> None:
         """Take the job's stages in their order; `tally` counts what is saved."""
         self._stages = stages
@@ -45,48 +52,45 @@ class Making:
         self._lease = lease
         self._patience = patience
         self._tally = tally
+        self._steps = steps
         self._told_s = time.monotonic()
 
     def run(self) -> Failure | None:
         """Make what is left; answer the first failure, after which nothing more is made.
 
-        Raises JobCancelled, ChatNotFound, StaleLease, AttemptAbandoned, and what the services answer.
+        Where what succeeds is paid for by itself, it goes on after a failure, and answers one only when
+        nothing at all could be made. Raises JobCancelled, ChatNotFound, StaleLease, AttemptAbandoned, and
+        what the services answer.
         """
-        saved = self._saved()
+        self._steps.load()
+        recall_failures(self._steps, self._tally)
         self._lease.tell_later(self._progress(0))
         for index, stage in enumerate(self._stages):
-            if not self._is_needed(index, saved):
+            if not self._is_needed(index):
                 continue
             failure = self._run_stage(index, stage)
             if failure is not None:
                 return failure
-        return None
+        return self._tally.first() if self._context.partial and not self._tally.anything_made else None
 
-    def _saved(self) -> frozenset[str]:
-        """Answer the stages that earlier attempts have saved."""
-        lease = self._lease
-        if lease.attempt == 1:
-            return frozenset()
-        response = self._patience.call(lambda: self._jobs.steps(lease.job_id, lease.attempt))
-        lease.note(response.cancelled)
-        return step_names(response.steps)
-
-    def _is_needed(self, index: int, saved: frozenset[str]) -> bool:
+    def _is_needed(self, index: int) -> bool:
         """Answer whether the stage has something to make, or prepares a later one that has."""
         makers = self._stages[index:] if not self._stages[index].produces else [self._stages[index]]
-        return any(stage.produces and stage.name not in saved for stage in makers)
+        return any(stage.produces and self._steps.get(stage.name) is None for stage in makers)
 
     def _run_stage(self, index: int, stage: Stage) -> Failure | None:
         started = time.monotonic()
         try:
             results = self._results(stage)
-            failure = _first_failure(results)
+            failure = None if self._context.partial else _first_failure(results)
             duration_ms = (time.monotonic() - started) * 1000
             if failure is None:
                 self._save(index, stage, results, duration_ms)
         except InvalidField:
             _log.exception("stage made what cannot be saved", stage=stage.name)
             return _defect(stage)
+        except InsightFailed as failed:
+            return Failure(job_error(failed.reason, failed.message, failed.metadata))
         except _PASSED_ON:
             raise
         except Exception:  # noqa: BLE001  # a defect of a stage ends its job with a bland word, not the worker
@@ -95,9 +99,15 @@ class Making:
         self._log_stage(index, stage, duration_ms)
         return failure
 
-    def _results(self, stage: Stage) -> Mapping[str, InsightResult | InsightFailed]:
+    def _results(self, stage: Stage) -> Results:
         self._context.checkpoint()
-        results = stage.run(self._context)
+        try:
+            results = stage.run(self._context)
+        except Exception as error:
+            if not (self._context.partial and stage.produces) or isinstance(error, _PASSED_ON):
+                raise
+            _log.exception("stage failed, the job goes on without it", stage=stage.name)
+            return dict.fromkeys(stage.produces, _BLAND)
         # A stage that swallowed the checkpoint's exception must not be saved as if it were whole.
         self._context.checkpoint()
         if set(results) != set(stage.produces):
@@ -106,29 +116,42 @@ class Making:
             )
         return results
 
-    def _save(
-        self,
-        index: int,
-        stage: Stage,
-        results: Mapping[str, InsightResult | InsightFailed],
-        duration_ms: float,
-    ) -> None:
-        """Save the insights, then the step: a step that is saved has all its insights."""
+    def _save(self, index: int, stage: Stage, results: Results, duration_ms: float) -> None:
+        """Save the insights, then the step: a step that is saved has all its insights.
+
+        It also keeps what could not be made, so that another attempt neither tries nor pays for that again.
+        """
         if not stage.produces:
             self._report(index + 1)
             return
+        failed: dict[str, JsonValue] = {}
         for insight_type_id, result in results.items():
-            if isinstance(result, InsightResult):
-                self._save_insight(insight_type_id, result)
-        step = insight_pb2.Step(name=stage.name, duration_ms=duration_ms)
-        step.result.update({"insight_type_ids": list(results)})
-        lease, progress = self._lease, self._progress(index + 1)
-        lease.outdate()
-        response = self._patience.call(
-            lambda: self._jobs.save_step(lease.job_id, lease.attempt, step, progress)
-        )
-        self._told_s = time.monotonic()
-        lease.note(response.cancelled)
+            problem = self._save_result(insight_type_id, result)
+            if problem is not None:
+                self._tally.failures[insight_type_id] = insight_error(insight_type_id, problem)
+                failed[insight_type_id] = to_json(self._tally.failures[insight_type_id])
+        step: dict[str, JsonValue] = {"insight_type_ids": list(results)}
+        if failed:
+            step["failures"] = failed
+        try:
+            self._steps.save(stage.name, step, duration_ms, progress=lambda: self._progress(index + 1))
+        finally:
+            self._told_s = time.monotonic()
+
+    def _save_result(
+        self, insight_type_id: str, result: InsightResult | InsightFailed
+    ) -> InsightFailed | None:
+        """Save an insight; answer why there is none. Raises InvalidField where all have to be saved."""
+        if isinstance(result, InsightFailed):
+            return result
+        try:
+            self._save_insight(insight_type_id, result)
+        except InvalidField:
+            if not self._context.partial:
+                raise
+            _log.exception("an insight cannot be saved, the job goes on without it", type=insight_type_id)
+            return _BLAND
+        return None
 
     def _save_insight(self, insight_type_id: str, result: InsightResult) -> None:
         request = insight_pb2.SaveInsightRequest(
@@ -172,13 +195,20 @@ class Making:
         )
 
 
-def _first_failure(results: Mapping[str, InsightResult | InsightFailed]) -> Failure | None:
+def recall_failures(steps: Steps, tally: Tally) -> None:
+    """Put into the tally what earlier attempts could not make, as their steps have kept it."""
+    for result in steps.results():
+        failures = result.get("failures")
+        if isinstance(failures, Mapping):
+            tally.failures |= {name: from_json(error) for name, error in failures.items()}
+
+
+def _first_failure(results: Results) -> Failure | None:
     failed = {key: result for key, result in results.items() if isinstance(result, InsightFailed)}
     if not failed:
         return None
     insight_type_id, first = next(iter(failed.items()))
-    metadata = {"insight_type_id": insight_type_id, **first.metadata}
-    return Failure(job_error(first.reason, first.message, metadata), len(failed))
+    return Failure(insight_error(insight_type_id, first), len(failed))
 
 
 def _defect(stage: Stage) -> Failure:

@@ -9,17 +9,17 @@ from dramatiq.threading import Interrupt
 from structlog.contextvars import bound_contextvars
 
 from insight_worker.clients import Clients
-from insight_worker.context import StageContext
+from insight_worker.context import Assignment, StageContext, StageTools
 from insight_worker.errors import AttemptAbandoned, ChatNotFound, JobCancelled, StaleLease
 from insight_worker.failures import Failure, Tally, job_error
 from insight_worker.lease import Lease
-from insight_worker.making import Making
+from insight_worker.making import Making, recall_failures
 from insight_worker.patience import Patience
 from insight_worker.pipelines.interface import InvalidParams, Pipeline
 from insight_worker.reservation import ReservationKeeper
 from insight_worker.settings import WorkerSettings
 from insight_worker.settlement import Settlement
-from insight_worker.structs import from_struct
+from insight_worker.steps import Steps
 from protos.insight.v1 import insight_pb2
 from servicekit.context import request_id
 from servicekit.errors import ServiceError
@@ -108,25 +108,36 @@ class JobRunner:
         if claim.exhausted:
             return settlement.fail(_failure("ATTEMPTS_EXHAUSTED", "the job was tried too often"))
         try:
-            failure = self._make(claim.job, lease, patience, tally)
+            failure = self._make(claim, lease, patience, tally)
         except JobCancelled:
             return settlement.cancel()
         except ChatNotFound as error:
             failure = Failure(job_error(error.reason, error.message, error.metadata))
         return settlement.fail(failure) if failure else settlement.complete()
 
-    def _make(self, job: insight_pb2.Job, lease: Lease, patience: Patience, tally: Tally) -> Failure | None:
+    def _make(
+        self, claim: insight_pb2.ClaimJobResponse, lease: Lease, patience: Patience, tally: Tally
+    ) -> Failure | None:
+        """Make what is left; once it is decided what is charged, only recall what could not be made."""
+        job, clients = claim.job, self._clients
+        steps = Steps(clients.jobs, lease, patience)
+        if job.HasField("charge_amount"):
+            steps.load()
+            recall_failures(steps, tally)
+            return None
         pipeline = self.pipelines.get(job.kind)
         if pipeline is None:
             return _failure("UNKNOWN_JOB_KIND", f"no pipeline makes {job.kind}")
-        params = from_struct(job.params)
+        assignment = Assignment.of(claim)
         try:
-            stages = pipeline.stages(params)
+            stages = pipeline.stages(assignment.params)
         except InvalidParams as error:
             _log.warning("job with invalid params", problem=str(error))
             return _failure("INVALID_PARAMS", "the job asks for what cannot be made")
-        context = StageContext(job, params, self._clients.chats, lease, patience)
-        return Making(stages, context, self._clients.jobs, lease, patience, tally).run()
+        sample_chars = self._settings.worker_prompt_chars
+        tools = StageTools(clients.chats, clients.model, lease, patience, steps, sample_chars)
+        context = StageContext(assignment, tools)
+        return Making(stages, context, clients.jobs, lease, patience, tally, steps).run()
 
 
 def _failure(reason: str, message: str) -> Failure:

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode
 
-from servicekit.settings import KitSettings
+from servicekit.language_model import ModelSettings
 
 
 def _split(value: object) -> object:
@@ -13,7 +13,7 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-class WorkerSettings(KitSettings):
+class WorkerSettings(ModelSettings):
     """What insight_worker can be told."""
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis that carries job messages")
@@ -48,6 +48,9 @@ class WorkerSettings(KitSettings):
     )
     worker_stream_timeout_s: float = Field(
         120.0, gt=0, description="longest that one stream of a chat's messages may take"
+    )
+    worker_prompt_chars: int = Field(
+        48_000, ge=2_000, le=2_000_000, description="most characters of a chat that a language model is shown"
     )
     worker_job_limit_s: float = Field(600.0, gt=0, description="longest that one attempt of a job may run")
     worker_shutdown_s: float = Field(660.0, gt=0, description="longest that the worker may take to stop")

@@ -26,8 +26,9 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 #: How often a server looks whether its database is there.
 _HEALTH_INTERVAL_S = 2.0
 _HEALTH_TIMEOUT_S = 2.0
-#: How long a server that drains turns callers away before it closes.
+#: A server that drains closes once it has turned nobody away for so long, at the latest after the second.
 _TURN_AWAY_S = 0.1
+_TURN_AWAY_MAX_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,24 @@ class RunningServer:
         self._draining = True
         await self._health.enter_graceful_shutdown()
         self.spec.draining()
-        # gRPC drops what it has read and not yet handed over, as CANCELLED, which nobody repeats. Callers who
-        # hear UNAVAILABLE in this moment go elsewhere instead.
-        await asyncio.sleep(_TURN_AWAY_S)
+        await self._turn_away()
         await self._server.stop(self.spec.settings.drain_s)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         log.info("stopped")
+
+    async def _turn_away(self) -> None:
+        """Answer UNAVAILABLE to callers who still come, until none does.
+
+        gRPC drops what it has read and not yet handed over, as CANCELLED, which nobody repeats. Callers who
+        hear UNAVAILABLE go elsewhere. How long the last of them take depends on how busy the machine is.
+        """
+        for _ in range(round(_TURN_AWAY_MAX_S / _TURN_AWAY_S)):
+            before = self._interceptor.turned_away
+            await asyncio.sleep(_TURN_AWAY_S)
+            if self._interceptor.turned_away == before:
+                return
 
     async def _watch_health(self) -> None:
         while True:

@@ -69,6 +69,8 @@ class RpcInterceptor(_Interceptor):
         self._streams = streams
         self.token = service_token.encode()
         self.accept_new = accept_new
+        #: RPCs that were turned away because the server drains.
+        self.turned_away = 0
         self._handlers: dict[str, _Handler] = {}
 
     async def intercept_service(
@@ -189,6 +191,7 @@ class _Rpc:
     def _admit(self, authorization: str | bytes | None) -> None:
         server = self._server
         if not server.accept_new():
+            server.turned_away += 1
             raise Unavailable("the server is going down; try again")
         if self._slots.running > self._slots.limit:
             raise RateLimited(f"{self._slots.limit} RPCs at once")

@@ -60,6 +60,11 @@ def test_credit_service_publishes_its_events_to_the_redis_that_is_there() -> Non
     assert environment["HOLDFAST_REDIS_URL"].startswith("redis://redis:")
 
 
+def test_the_database_has_the_extension_that_the_search_index_needs() -> None:
+    # The official image has contrib, and with it unaccent, but not pgvector.
+    assert _compose()["services"]["postgres"]["image"].startswith("pgvector/pgvector:pg18")
+
+
 def test_every_service_has_a_healthcheck_or_ends_by_itself() -> None:
     for name, service in _compose()["services"].items():
         # A worker listens nowhere: its lease is its sign of life, and the restart policy its doctor.

@@ -1,14 +1,32 @@
 """The catalogue file: what is on sale, as data. Checked as a whole before anything of it is stored."""
 
+import json
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from chat_service.catalogue import result_schema
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _Title = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _Text = Annotated[str, StringConstraints(max_length=1_024)]
+_Prompt = Annotated[str, StringConstraints(min_length=1, max_length=8_000, strip_whitespace=True)]
+_Coins = Annotated[int, Field(ge=1, le=10**12)]
+_People = Annotated[int, Field(ge=1, le=1_000)]
+
+Chart = Literal["heatmap", "bars", "line", "table"]
+ChargeMode = Literal["all_or_nothing", "what_succeeded"]
 
 
 class CatalogueError(Exception):
@@ -19,13 +37,71 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Column(_Entry):
+    """What is drawn of each item: a field of it, under a title."""
+
+    title: _Title
+    field: str
+
+
+class Drawing(_Entry):
+    """How the chart is drawn from a model's answer: one row or bar for each item of one of its lists."""
+
+    items: str
+    #: The field that names an item; a table need not have one.
+    label: str | None = None
+    columns: list[Column] = Field(min_length=1, max_length=12)
+    unit: Annotated[str, StringConstraints(max_length=64)] = ""
+
+
 class InsightTypeEntry(_Entry):
-    """An insight type as the file has it."""
+    """An insight type as the file has it; one with a prompt is made by a language model."""
 
     id: _Id
     title: _Title
     description: _Text
-    chart: _Id
+    chart: Chart
+    price: _Coins = 1
+    min_people: _People = 1
+    max_people: _People | None = None
+    min_messages: int = Field(1, ge=1, le=10**9)
+    prompt: _Prompt | None = None
+    statistics: list[_Id] = Field(default=[], max_length=20)
+    #: JSON text, with the definition of a quote once it is read.
+    result_schema: str | None = None
+    drawing: Drawing | None = None
+
+    @field_validator("result_schema")
+    @classmethod
+    def _is_schema(cls, value: str | None) -> str | None:
+        return None if value is None else json.dumps(result_schema.parse(value), ensure_ascii=False)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.max_people is not None and self.max_people < self.min_people:
+            raise ValueError(f"max_people is {self.max_people}, less than min_people, {self.min_people}")
+        for name in ("result_schema", "drawing"):
+            if (getattr(self, name) is None) != (self.prompt is None):
+                raise ValueError(f"prompt and {name} go together")
+        if self.prompt is None and self.statistics:
+            raise ValueError("statistics are facts for a prompt, and there is none")
+        if self.drawing is not None and self.result_schema is not None:
+            _check_drawing(self.chart, self.drawing, json.loads(self.result_schema))
+        return self
+
+
+def _check_drawing(chart: Chart, drawing: Drawing, schema: Mapping[str, object]) -> None:
+    fields = result_schema.item_fields(schema, drawing.items)
+    used = [column.field for column in drawing.columns]
+    if drawing.label is None and chart != "table":
+        raise ValueError(f"drawing: {chart} needs a label")
+    for field in (*used, *([drawing.label] if drawing.label else [])):
+        if field not in fields:
+            raise ValueError(f"drawing: {drawing.items} have no plain field {field}")
+    if chart != "table":
+        for field in used:
+            if fields[field] not in ("integer", "number"):
+                raise ValueError(f"drawing: {field} is no number, which {chart} needs")
 
 
 class CategoryEntry(_Entry):
@@ -34,7 +110,9 @@ class CategoryEntry(_Entry):
     id: _Id
     title: _Title
     description: _Text
-    price: int = Field(ge=1, le=10**12)
+    #: Absent: what its types cost together.
+    price: _Coins | None = None
+    charge: ChargeMode = "all_or_nothing"
     kind: _Id
     insight_types: list[_Id] = Field(min_length=1, max_length=100)
 
@@ -47,15 +125,43 @@ class Catalogue(_Entry):
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> Self:
-        known = [entry.id for entry in self.insight_type]
-        _refuse_repeated("insight_type", known)
+        known = {entry.id: entry for entry in self.insight_type}
+        _refuse_repeated("insight_type", [entry.id for entry in self.insight_type])
         _refuse_repeated("category", [entry.id for entry in self.category])
+        for entry in self.insight_type:
+            _check_statistics(entry, known)
         for category in self.category:
             _refuse_repeated(f"category {category.id}: insight_types", category.insight_types)
             for name in category.insight_types:
                 if name not in known:
                     raise ValueError(f"category {category.id}: there is no insight_type {name}")
+            if category.charge == "all_or_nothing":
+                _check_people(category.id, [known[name] for name in category.insight_types])
         return self
+
+    def price_of(self, category: CategoryEntry) -> int:
+        """Answer what unlocking all of a category costs."""
+        if category.price is not None:
+            return category.price
+        return sum(entry.price for entry in self.insight_type if entry.id in category.insight_types)
+
+
+def _check_statistics(entry: InsightTypeEntry, known: Mapping[str, InsightTypeEntry]) -> None:
+    for name in entry.statistics:
+        if name not in known or known[name].prompt is not None:
+            raise ValueError(f"insight_type {entry.id}: statistics: {name} is no computed insight_type")
+
+
+def _check_people(category_id: str, types: Sequence[InsightTypeEntry]) -> None:
+    """Refuse a bundle of which no chat could get all: it would fail for everybody."""
+    most = max(types, key=lambda entry: entry.min_people)
+    limited = [entry for entry in types if entry.max_people is not None]
+    least = min(limited, key=lambda entry: entry.max_people or 0, default=most)
+    if least.max_people is not None and least.max_people < most.min_people:
+        raise ValueError(
+            f"category {category_id}: no chat can have all of it: {least.id} takes at most "
+            f"{least.max_people} people and {most.id} at least {most.min_people}"
+        )
 
 
 def _refuse_repeated(where: str, names: list[str]) -> None:

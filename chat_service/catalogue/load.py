@@ -40,7 +40,9 @@ def _categories(catalogue: Catalogue) -> Iterable[dict[str, Any]]:
         yield {
             "category_id": entry.id,
             "position": position,
-            **entry.model_dump(exclude={"id", "insight_types"}),
+            "charge_mode": entry.charge.upper(),
+            **entry.model_dump(exclude={"id", "insight_types", "charge"}),
+            "price": catalogue.price_of(entry),
         }
 
 

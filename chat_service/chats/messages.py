@@ -27,6 +27,25 @@ def chat_message(chat: Chat) -> chat_pb2.Chat:
         update_time=timestamp(chat.update_time),
         delete_time=optional_timestamp(chat.delete_time),
         purge_time=optional_timestamp(chat.purge_time),
+        import_report=chat_pb2.ImportReport(**chat.import_report),
+    )
+
+
+def stats_message(chat: Chat) -> chat_pb2.ChatStats:
+    """Answer the statistics of a chat: nothing that names anybody or quotes anything."""
+    counts = dict(chat.stats)
+    kinds = sorted(counts.pop("kind_counts", {}).items(), key=lambda kind: (-kind[1], int(kind[0])))
+    return chat_pb2.ChatStats(
+        chat_id=str(chat.chat_id),
+        message_count=chat.message_count,
+        participant_count=chat.participant_count,
+        kind_counts=[
+            chat_pb2.KindCount(kind=int(kind), count=count)  # type: ignore[arg-type]  # as in a message
+            for kind, count in kinds
+        ],
+        first_day=chat.first_message_local_time.date().isoformat(),
+        last_day=chat.last_message_local_time.date().isoformat(),
+        **counts,
     )
 
 

@@ -14,7 +14,6 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
-    UniqueConstraint,
     func,
     text,
 )
@@ -30,8 +29,15 @@ class Chat(SoftDeleteMixin, Base):
 
     __tablename__ = "chats"
     __table_args__ = (
-        # A repeated import finds the chat of the first one, deleted or not.
-        UniqueConstraint("user_id", "request_id"),
+        # A repeated import finds the chat of the first one, deleted or not, but not that of an erased user.
+        Index(
+            "uq_chats_user_id_request_id",
+            "user_id",
+            "request_id",
+            unique=True,
+            postgresql_where=text("erasure_id IS NULL"),
+        ),
+        Index("ix_chats_erasure_id", "erasure_id", postgresql_where=text("erasure_id IS NOT NULL")),
         CheckConstraint("(delete_time IS NULL) = (purge_time IS NULL)", name="deleted_with_purge_time"),
         CheckConstraint("message_count > 0", name="not_empty"),
         Index(
@@ -41,6 +47,8 @@ class Chat(SoftDeleteMixin, Base):
             text("chat_id DESC"),
             postgresql_where=text("delete_time IS NULL"),
         ),
+        # The public statistics are asked for by the chat's id alone.
+        Index("ix_chats_chat_id", "chat_id"),
         Index("ix_chats_to_purge", "purge_time", postgresql_where=text("purge_time IS NOT NULL")),
     )
 
@@ -57,9 +65,13 @@ class Chat(SoftDeleteMixin, Base):
     participant_count: Mapped[int]
     first_message_local_time: Mapped[datetime] = mapped_column(DateTime(timezone=False))
     last_message_local_time: Mapped[datetime] = mapped_column(DateTime(timezone=False))
-    #: IANA name; empty when nobody said.
+    #: IANA name; empty when neither the uploader nor the file said.
     time_zone: Mapped[str] = mapped_column(String(64), default="")
     request_id: Mapped[uuid.UUID]
+    #: The fields of chat.v1.ImportReport that imports.report makes.
+    import_report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    #: The fields of chat.v1.ChatStats that imports.stats makes.
+    stats: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     #: What the client sent, so that another request under the same id is told apart.
     import_header: Mapped[dict[str, Any]] = mapped_column(JSONB)
     file_sha256: Mapped[bytes] = mapped_column(LargeBinary)
@@ -67,6 +79,8 @@ class Chat(SoftDeleteMixin, Base):
     update_time: Mapped[datetime] = mapped_column(server_default=func.now())
     #: From this instant on a deleted chat cannot be brought back.
     purge_time: Mapped[datetime | None] = mapped_column(default=None)
+    #: The erasure of its user: it never comes back then, for nobody.
+    erasure_id: Mapped[uuid.UUID | None] = mapped_column(default=None)
 
 
 class Message(Base):

@@ -1,4 +1,7 @@
-"""Reads and writes rows of chats. Every statement names the owner: another user's chat is not there."""
+"""Reads and writes rows of chats.
+
+Every statement but the one for the public statistics names the owner: another user's chat is not there.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -15,6 +18,12 @@ from servicekit.soft_delete import INCLUDE_DELETED
 async def find(session: AsyncSession, user_id: str, chat_id: uuid.UUID) -> Chat:
     """Answer the live chat; raises `ChatNotFound`."""
     found = await session.execute(select(Chat).where(Chat.user_id == user_id, Chat.chat_id == chat_id))
+    return _required(found.scalar_one_or_none(), chat_id)
+
+
+async def find_public(session: AsyncSession, chat_id: uuid.UUID) -> Chat:
+    """Answer a live chat, whosever it is: only for what everybody may see. Raises `ChatNotFound`."""
+    found = await session.execute(select(Chat).where(Chat.chat_id == chat_id))
     return _required(found.scalar_one_or_none(), chat_id)
 
 
@@ -46,12 +55,14 @@ async def lock_live(session: AsyncSession, user_id: str, chat_id: uuid.UUID) -> 
 async def lock_for_change(session: AsyncSession, user_id: str, chat_id: uuid.UUID) -> Chat:
     """Answer the chat, live or deleted but not yet due to be purged, locked; raises `ChatNotFound`.
 
+    The chat of an erased user is not there, whoever has the user's id now.
+
     Closes the race of two deletes, or a delete and an undelete, that both work from what
     they read before the other: the second waits here and reads what the first wrote.
     """
     found = await session.execute(
         select(Chat)
-        .where(Chat.user_id == user_id, Chat.chat_id == chat_id)
+        .where(Chat.user_id == user_id, Chat.chat_id == chat_id, Chat.erasure_id.is_(None))
         # Not FOR UPDATE: that would stand in the way of the foreign key of an insight that is being saved,
         # whose job this delete is about to lock.
         .with_for_update(key_share=True)
@@ -92,6 +103,47 @@ async def rename(session: AsyncSession, user_id: str, chat_id: uuid.UUID, displa
         .execution_options(synchronize_session=False)
     )
     return _required(found.scalar_one_or_none(), chat_id)
+
+
+async def erase_of_user(
+    session: AsyncSession, user_id: str, erasure_id: uuid.UUID, now: datetime, purge_time: datetime
+) -> int:
+    """Delete all chats of a locked user for good, those that could still come back too; answer how many."""
+    erased = await session.execute(
+        update(Chat)
+        .where(Chat.user_id == user_id, Chat.erasure_id.is_(None))
+        .values(
+            erasure_id=erasure_id,
+            update_time=now,
+            delete_time=func.coalesce(Chat.delete_time, now),
+            purge_time=func.least(Chat.purge_time, purge_time),
+        )
+        .returning(Chat.chat_id),
+        execution_options={**INCLUDE_DELETED, "synchronize_session": False},
+    )
+    return len(erased.all())
+
+
+async def lock_erased(
+    session: AsyncSession, erasure_id: uuid.UUID, delete_time: datetime, after: uuid.UUID | None
+) -> Chat | None:
+    """Answer the next chat, by id, that was deleted by the erasure itself, locked."""
+    statement = select(Chat).where(Chat.erasure_id == erasure_id, Chat.delete_time == delete_time)
+    if after is not None:
+        statement = statement.where(Chat.chat_id > after)
+    found = await session.execute(
+        statement.order_by(Chat.chat_id).limit(1).with_for_update(key_share=True),
+        execution_options={**INCLUDE_DELETED, "populate_existing": True},
+    )
+    return found.scalar_one_or_none()
+
+
+async def any_erased(session: AsyncSession, erasure_id: uuid.UUID) -> bool:
+    """Tell whether a chat of the erasure is still there."""
+    found = await session.execute(
+        select(Chat.chat_id).where(Chat.erasure_id == erasure_id).limit(1), execution_options=INCLUDE_DELETED
+    )
+    return found.scalar_one_or_none() is not None
 
 
 def mark_deleted(chat: Chat, now: datetime, retention: timedelta) -> None:

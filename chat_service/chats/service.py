@@ -32,6 +32,10 @@ class ChatService:
         find = partial(repository.find, user_id=user_id, chat_id=chat_id)
         return await execute_with_lock_retry(self._sessions, find)
 
+    async def get_public(self, chat_id: uuid.UUID) -> Chat:
+        """Answer the live chat, whosever it is: only for what everybody may see."""
+        return await execute_with_lock_retry(self._sessions, partial(repository.find_public, chat_id=chat_id))
+
     async def list_page(
         self, user_id: str, after: tuple[datetime, uuid.UUID] | None, limit: int
     ) -> Sequence[Chat]:

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from chat_service.chats.message_repository import MessageFilter
-from chat_service.chats.messages import chat_message, message_message
+from chat_service.chats.messages import chat_message, message_message, stats_message
 from chat_service.chats.pages import answers
 from chat_service.chats.service import ChatService
 from chat_service.imports.servicer import ImportServicer
+from chat_service.questions.servicer import QuestionServicer
 from protos.chat.v1 import chat_pb2, chat_pb2_grpc
 from servicekit.pages import PageTokens, cut_page, page_size
 from servicekit.validation import int_field, text_field, user_id_field, uuid_field
@@ -23,10 +24,13 @@ _LAST_POSITION = 2**31 - 1
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     """Serves chats."""
 
-    def __init__(self, service: ChatService, imports: ImportServicer, pages: PageTokens) -> None:
+    def __init__(
+        self, service: ChatService, imports: ImportServicer, questions: QuestionServicer, pages: PageTokens
+    ) -> None:
         """Take what does the work."""
         self._service = service
         self._imports = imports
+        self._questions = questions
         self._pages = pages
 
     async def ImportChat(  # noqa: N802  # named by the contract
@@ -111,6 +115,44 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         """Bring a deleted chat back."""
         chat = await self._service.undelete(*_key(request))
         return chat_pb2.UndeleteChatResponse(chat=chat_message(chat))
+
+    async def GetChatStats(  # noqa: N802  # named by the contract
+        self, request: chat_pb2.GetChatStatsRequest, context: Any
+    ) -> chat_pb2.GetChatStatsResponse:
+        """Answer the public statistics of a chat."""
+        chat = await self._service.get_public(uuid_field("chat_id", request.chat_id))
+        return chat_pb2.GetChatStatsResponse(stats=stats_message(chat))
+
+    async def GetIndexStatus(  # noqa: N802  # named by the contract
+        self, request: chat_pb2.GetIndexStatusRequest, context: Any
+    ) -> chat_pb2.GetIndexStatusResponse:
+        """Answer how far the index of a chat is."""
+        return await self._questions.index_status(request)
+
+    async def AskChat(  # noqa: N802  # named by the contract
+        self, request: chat_pb2.AskChatRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.AskChatResponse]:
+        """Answer a question about a chat, part by part."""
+        async for part in self._questions.ask(request, context):
+            yield part
+
+    async def ListConversations(  # noqa: N802  # named by the contract
+        self, request: chat_pb2.ListConversationsRequest, context: Any
+    ) -> chat_pb2.ListConversationsResponse:
+        """List the user's conversations, newest first."""
+        return await self._questions.list_conversations(request)
+
+    async def GetConversation(  # noqa: N802  # named by the contract
+        self, request: chat_pb2.GetConversationRequest, context: Any
+    ) -> chat_pb2.GetConversationResponse:
+        """Answer a conversation and a page of its turns."""
+        return await self._questions.get_conversation(request)
+
+    async def DeleteConversation(  # noqa: N802  # named by the contract
+        self, request: chat_pb2.DeleteConversationRequest, context: Any
+    ) -> chat_pb2.DeleteConversationResponse:
+        """Delete a conversation (soft)."""
+        return await self._questions.delete_conversation(request)
 
 
 def _key(request: Any) -> tuple[str, uuid.UUID]:

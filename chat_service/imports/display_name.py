@@ -14,7 +14,7 @@ _PREFIXES = (
 )
 _PREFIX = re.compile(rf"(?:{'|'.join(_PREFIXES)})[ _]+", re.IGNORECASE)
 _CHINESE = re.compile(r"与(?P<name>.+?)的\s*WhatsApp\s*聊天")
-_EXTENSION = re.compile(r"\.(?:txt|zip|json|html?)$", re.IGNORECASE)
+_EXTENSION = re.compile(r"\.(?:txt|md|zip|json|html?)$", re.IGNORECASE)
 #: iOS names every file so, whoever the chat is with.
 _NAMELESS = "_chat"
 _DEFAULT = "Chat"

@@ -5,7 +5,6 @@ import zoneinfo
 from dataclasses import dataclass
 from functools import cache
 
-from chat_service.imports.display_name import display_name_of
 from chat_service.parsers import ChatFormat, DateOrder
 from protos.chat.v1 import chat_pb2
 from servicekit.errors import InvalidField
@@ -22,11 +21,14 @@ class ImportHeader:
     user_id: str
     request_id: uuid.UUID
     file_name: str
+    #: Empty: to be made from what the file calls the chat, or from its name.
     display_name: str
     #: None: to be found out.
     format: ChatFormat | None
     date_order: DateOrder
     time_zone: str
+    #: The one of several chats in the file; empty: it holds one.
+    export_chat: str
     #: The fields that make a repeated request the same one, as the client sent them.
     as_sent: dict[str, str | int]
 
@@ -34,24 +36,27 @@ class ImportHeader:
 def checked_header(header: chat_pb2.ImportChatHeader) -> ImportHeader:
     """Answer the header; raises `InvalidField`."""
     file_name = _file_name(header.file_name)
-    given_name = text_field("display_name", header.display_name, max_chars=256)
+    display_name = text_field("display_name", header.display_name, max_chars=256)
     chat_format = enum_field("format", header.format, _FORMATS)
     date_order = enum_field("date_order", header.date_order, _DATE_ORDERS)
     time_zone = _time_zone(header.time_zone)
+    export_chat = text_field("export_chat", header.export_chat, max_chars=1_024)
     return ImportHeader(
         user_id=user_id_field(header.user_id),
         request_id=uuid_field("request_id", header.request_id),
         file_name=file_name,
-        display_name=given_name or display_name_of(file_name),
+        display_name=display_name,
         format=ChatFormat(chat_format) if chat_format else None,
         date_order=DateOrder(date_order),
         time_zone=time_zone,
+        export_chat=export_chat,
         as_sent={
             "file_name": file_name,
-            "display_name": given_name,
+            "display_name": display_name,
             "format": chat_format,
             "date_order": date_order,
             "time_zone": time_zone,
+            "export_chat": export_chat,
         },
     )
 

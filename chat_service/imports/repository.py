@@ -16,12 +16,14 @@ from servicekit.soft_delete import INCLUDE_DELETED
 #: SQLSTATEs of "the server is gone, going, or takes no more", by how they begin.
 _GONE = ("08", "57P", "53")
 _QUERY_CANCELED = "57014"
+#: Seconds by which the database's limit on an import's statements comes after the service's own.
+_GRACE_S = 5.0
 
 
 async def find_import(session: AsyncSession, user_id: str, request_id: uuid.UUID) -> Chat | None:
-    """Answer the chat that this request made, also when it was deleted since."""
+    """Answer the chat that this request made, also when it was deleted since, but not with its user."""
     found = await session.execute(
-        select(Chat).where(Chat.user_id == user_id, Chat.request_id == request_id),
+        select(Chat).where(Chat.user_id == user_id, Chat.request_id == request_id, Chat.erasure_id.is_(None)),
         execution_options=INCLUDE_DELETED,
     )
     return found.scalar_one_or_none()
@@ -38,8 +40,12 @@ async def lock_import(session: AsyncSession, user_id: str, request_id: uuid.UUID
 
 
 async def allow_long_statement(session: AsyncSession, limit_s: float) -> None:
-    """Raise the limit on statements of this transaction: a big file takes longer than a request may."""
-    limit_ms = str(int(limit_s * 1000))
+    """Raise the limit on statements of this transaction: a big file takes longer than a request may.
+
+    The caller's own limit of `limit_s` comes first and says what took too long; the database's is the last
+    defence, against a statement that nobody waits for any more.
+    """
+    limit_ms = str(int((limit_s + _GRACE_S) * 1000))
     await session.execute(text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": limit_ms})
 
 
@@ -70,7 +76,7 @@ async def _copy(driver: Any, rows: ReadAhead) -> None:
     nothing wakes the writer then, so the end of the connection has to cancel it.
     """
     copying = asyncio.ensure_future(
-        driver.copy_records_to_table(Message.__tablename__, records=rows, columns=COLUMNS)
+        driver.copy_to_table(Message.__tablename__, source=rows, columns=COLUMNS, format="binary")
     )
 
     def give_up(_: object) -> None:

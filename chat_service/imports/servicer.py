@@ -45,9 +45,9 @@ class ImportServicer:
 
     async def _import(self, parts: Parts) -> chat_pb2.ImportChatResponse:
         header = checked_header(await _first_part(parts, self._limits.idle_timeout_s))
-        await self._service.admit(header)
+        user_since = await self._service.admit(header)
         async with spooled(_chunks(parts), header.file_name, self._limits, self._spool_dir) as spool:
-            chat = await self._service.store(header, spool)
+            chat = await self._service.store(header, spool, user_since)
         return chat_pb2.ImportChatResponse(chat=chat_message(chat))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
 
+from chat_service.imports.stats import Stats
 from chat_service.parsers import ParsedMessage
 
 MAX_PARTICIPANTS = 1_000
@@ -16,11 +17,12 @@ _time = attrgetter("sent_local_time")
 
 
 class Tally:
-    """Counts messages and authors and remembers the earliest and the latest time."""
+    """Counts messages and authors, remembers the earliest and the latest time, and keeps the statistics."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.message_count = 0
+        self.stats = Stats()
         self.first = datetime.max  # noqa: DTZ901  # the file has no zone
         self.last = datetime.min  # noqa: DTZ901  # the same
         self._authors: Counter[str | None] = Counter()
@@ -28,6 +30,7 @@ class Tally:
     def add(self, messages: Sequence[ParsedMessage]) -> None:
         """Take messages in; an empty sequence changes nothing."""
         self.message_count += len(messages)
+        self.stats.add(messages)
         self._authors.update(map(_author, messages))
         self.first = min(self.first, min(map(_time, messages), default=self.first))
         self.last = max(self.last, max(map(_time, messages), default=self.last))

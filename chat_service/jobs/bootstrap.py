@@ -11,6 +11,7 @@ from chat_service.jobs.cancel import CancelService
 from chat_service.jobs.changes import JobChanges
 from chat_service.jobs.context import JobContext
 from chat_service.jobs.dispatcher import Dispatcher
+from chat_service.jobs.ending import JobEnder
 from chat_service.jobs.finishing import FinishService
 from chat_service.jobs.outbox import Outbox
 from chat_service.jobs.policy import JobPolicy
@@ -20,6 +21,7 @@ from chat_service.jobs.runner_servicer import JobRunnerServicer
 from chat_service.jobs.service import JobService
 from chat_service.jobs.servicer import InsightServicer, InsightServices
 from chat_service.jobs.unlock import UnlockService
+from chat_service.search.service import IndexService
 from protos.insight.v1 import insight_pb2_grpc
 
 
@@ -33,15 +35,19 @@ class Jobs:
     settle: Callable[[Sequence[uuid.UUID]], Awaitable[None]]
     #: Ends the streams that follow jobs, when the server begins to drain.
     stop_watching: Callable[[], None]
+    reader: JobService
+    #: Ends the jobs of an erased user.
+    ender: JobEnder
 
 
-def build(core: Core) -> Jobs:
+def build(core: Core, index: IndexService) -> Jobs:
     """Build it inside the running event loop; nothing connects before it is needed."""
     context = JobContext(core, JobPolicy.of(core.settings), JobChanges(), Outbox())
     finishes = FinishService(context)
     cancels = CancelService(context, finishes)
-    unlocks = UnlockService(context, cancels)
-    services = InsightServices(context, unlocks, cancels, JobService(context), InsightReader(core.sessions))
+    unlocks = UnlockService(context, cancels, index)
+    reader = JobService(context)
+    services = InsightServices(context, unlocks, cancels, reader, InsightReader(core.sessions))
     runner = JobRunnerServicer(RunnerService(context), finishes, context.policy)
     settings = core.settings
     dispatcher = Dispatcher(context, JobQueue(settings.redis_url, settings.job_queue_timeout_s))
@@ -54,6 +60,8 @@ def build(core: Core) -> Jobs:
         ),
         settle=cancels.settle,
         stop_watching=context.changes.stop,
+        reader=reader,
+        ender=JobEnder(context, cancels),
     )
 
 

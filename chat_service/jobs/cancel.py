@@ -22,7 +22,7 @@ from servicekit.retry import execute_in_transaction, execute_with_lock_retry
 log = get_logger(__name__)
 
 #: How long `settle` may take before a worker does it instead.
-_OWN_LEASE = timedelta(seconds=30)
+OWN_LEASE = timedelta(seconds=30)
 _GIVEN_BACK_AT_ONCE = 8
 _REASON = "cancelled"
 
@@ -33,13 +33,23 @@ async def cancel_of_chat(session: AsyncSession, chat_id: uuid.UUID) -> list[uuid
     The caller holds the lock on the chat's row and works at READ COMMITTED: then an order that came before is
     seen here, and one that comes later finds no chat. When nobody settles, the leases run out and workers do.
     """
-    jobs = await repository.lock_of_subject(session, str(chat_id))
+    return await _cancel_all(session, await repository.lock_of_subject(session, str(chat_id)))
+
+
+async def cancel_of_user(session: AsyncSession, user_id: str) -> list[uuid.UUID]:
+    """Cancel the user's unfinished jobs as `cancel_of_chat` does; the caller holds the lock on the user's row
+    and has deleted the chats before.
+    """
+    return await _cancel_all(session, await repository.lock_of_user(session, user_id))
+
+
+async def _cancel_all(session: AsyncSession, jobs: Sequence[Job]) -> list[uuid.UUID]:
     if not jobs:
         return []
     now = await repository.clock(session)
     cancelled = []
     for job in jobs:
-        changes = lifecycle.cancel_subject_gone(job, now, _OWN_LEASE)
+        changes = lifecycle.cancel_subject_gone(job, now, OWN_LEASE)
         if changes is not None:
             repository.apply(job, changes, now)
             cancelled.append(job.job_id)
@@ -64,7 +74,7 @@ class CancelService:
 
     async def _cancel(self, session: AsyncSession, user_id: str, job_id: uuid.UUID) -> tuple[Job, bool]:
         job, now = await repository.lock(session, job_id)
-        if job.user_id != user_id:
+        if job.user_id != user_id or job.erasure_id is not None:
             raise JobNotFound(job_id)
         decision = lifecycle.decide_cancel(job, now)
         if decision is CancelDecision.REFUSE:
@@ -78,13 +88,16 @@ class CancelService:
     async def give_back(self, job: Job) -> Job:
         """Release the coins of a job that was taken over and end it; answers the job as it is then.
 
-        Never fails: what is not done here is done by a worker when the lease has run out.
+        Never fails: what is not done here is done by a worker when the lease has run out. A job that was
+        charged by an attempt which died before it could say so is completed after all.
         """
-        finish = Finish(job.attempt, JobState.CANCELLED)
         assert job.reservation_id is not None  # Every SETTLING job has one, says a CHECK.
         try:
-            if not await credit.release(self._context, job.reservation_id, _REASON):
+            settled = await credit.release(self._context, job.reservation_id, _REASON)
+            if settled is None:
                 return job
+            outcome = JobState.COMPLETED if settled.transaction_id else JobState.CANCELLED
+            finish = Finish(job.attempt, outcome, settled.transaction_id)
             return await self._finishes.finish(FinishReport(job.job_id, finish))
         except StaleLease:
             log.info("cancelled_job_taken_by_worker", job_id=str(job.job_id), attempt=job.attempt)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from chat_service.catalogue.models import CHARGE_MODE_KNOWN
+
 #: A job that may still end COMPLETED by itself: there is one of a category for a chat.
 ACTIVE = (
     "state IN ('RESERVING', 'QUEUED', 'RUNNING', 'SETTLING') "
@@ -18,6 +20,17 @@ JOB_CHECKS: Mapping[str, str] = {
         "'REJECTED', 'PAYMENT_FAILED')"
     ),
     "price_positive": "price >= 1",
+    "charge_mode_known": CHARGE_MODE_KNOWN,
+    "charge_fits": (
+        "charge_amount IS NULL OR (charge_amount >= 0 AND charge_amount <= price "
+        "AND charge_mode = 'WHAT_SUCCEEDED')"
+    ),
+    "charge_known_when_settled": (
+        "charge_mode = 'ALL_OR_NOTHING' OR charge_amount IS NOT NULL "
+        "OR state NOT IN ('SETTLING', 'COMPLETED', 'PAYMENT_FAILED') OR cancel_requested"
+    ),
+    "something_charged_when_completed": "state <> 'COMPLETED' OR charge_amount IS NULL OR charge_amount >= 1",
+    "usage_counts": "input_tokens >= 0 AND output_tokens >= 0 AND cost_micro_usd >= 0",
     "counts_fit": (
         "requested_count >= 0 AND failed_count >= 0 "
         "AND cardinality(completed_ids) + failed_count <= requested_count"

@@ -15,6 +15,7 @@ from chat_service.errors import (
     AccountClosed,
     AccountNotFound,
     InsufficientCredits,
+    ReservationAlreadyCharged,
     ReservationAlreadyReleased,
     ReservationExpired,
 )
@@ -134,20 +135,30 @@ def _without_account(job: Job) -> Refused:
     )
 
 
-async def release(context: JobContext, reservation_id: uuid.UUID, reason: str) -> bool:
-    """Give a reservation's coins back; answers whether they are back."""
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a reservation: its coins are back, unless a transaction took them before."""
+
+    transaction_id: uuid.UUID | None = None
+
+
+async def release(context: JobContext, reservation_id: uuid.UUID, reason: str) -> Settled | None:
+    """Give a reservation's coins back and answer what became of them; None when there is no answer now."""
     request = credit_pb2.ReleaseRequest(reservation_id=str(reservation_id), reason=reason)
     try:
         await context.core.caller.call(
             context.core.credit.Release, request, timeout_s=context.policy.credit_timeout_s
         )
     except (ReservationExpired, ReservationAlreadyReleased):
-        return True
+        return Settled()
+    except ReservationAlreadyCharged as error:
+        transaction_id = error.metadata.get("transaction_id")
+        return Settled(uuid.UUID(transaction_id) if transaction_id else None)
     except ServiceError as error:
         fields = {"reservation_id": str(reservation_id), "reason": error.reason, "error": error.message}
         log.warning("release_unanswered", **fields)
-        return False
-    return True
+        return None
+    return Settled()
 
 
 def refusal(job: Job) -> ServiceError | None:

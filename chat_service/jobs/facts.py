@@ -1,10 +1,11 @@
 """What the decisions about a job read of its row, and what they change in it."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypedDict
 
+from chat_service.catalogue.charge_mode import ChargeMode
 from chat_service.jobs.states import JobState
 
 
@@ -26,6 +27,14 @@ class JobFacts(Protocol):
     @property
     def completed_ids(self) -> Sequence[str]: ...
     @property
+    def price(self) -> int: ...
+    @property
+    def charge_mode(self) -> ChargeMode: ...
+    @property
+    def weights(self) -> Mapping[str, int]: ...
+    @property
+    def charge_amount(self) -> int | None: ...
+    @property
     def start_time(self) -> datetime | None: ...
     @property
     def cancel_requested(self) -> bool: ...
@@ -38,6 +47,8 @@ class JobFacts(Protocol):
     @property
     def finish_attempt(self) -> int | None: ...
     @property
+    def erasure_id(self) -> uuid.UUID | None: ...
+    @property
     def finish_outcome(self) -> JobState | None: ...
 
 
@@ -49,6 +60,7 @@ class JobChanges(TypedDict, total=False):
     worker_id: str
     lease_expire_time: datetime | None
     settling_attempt: int
+    charge_amount: int | None
     forgiven_attempts: int
     due_time: datetime | None
     start_time: datetime

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf import json_format, struct_pb2
@@ -35,6 +35,8 @@ class CheckedStep:
     name: str
     result: CheckedStruct
     duration_ms: float
+    #: The columns that say what a language model took; empty: none was asked.
+    usage: dict[str, Any] = field(default_factory=dict)
 
 
 def attempt_field(value: int) -> int:
@@ -74,7 +76,21 @@ def step_field(step: insight_pb2.Step) -> CheckedStep:
         name=text_field("step.name", step.name, min_chars=1, max_chars=limits.MAX_STEP_NAME_CHARS),
         result=struct_field("step.result", step.result),
         duration_ms=step.duration_ms,
+        usage=_usage(step.usage) if step.HasField("usage") else {},
     )
+
+
+def _usage(usage: insight_pb2.ModelUsage) -> dict[str, Any]:
+    counts = {
+        "input_tokens": (usage.input_tokens, limits.MAX_TOKENS),
+        "output_tokens": (usage.output_tokens, limits.MAX_TOKENS),
+        "cost_micro_usd": (usage.cost_micro_usd, limits.MAX_COST_MICRO_USD),
+    }
+    model = text_field("step.usage.model", usage.model, max_chars=limits.MAX_MODEL_CHARS)
+    return {
+        "model": model,
+        **{name: int_field(f"step.usage.{name}", value, 0, most) for name, (value, most) in counts.items()},
+    }
 
 
 def sentences_field(sentences: Sequence[str]) -> list[str]:
@@ -87,13 +103,23 @@ def sentences_field(sentences: Sequence[str]) -> list[str]:
     ]
 
 
-def error_field(error: insight_pb2.JobError) -> FinishError:
+def error_field(error: insight_pb2.JobError, name: str = "error") -> FinishError:
     """Answer why an attempt ended without success."""
     return FinishError(
-        reason=text_field("error.reason", error.reason, min_chars=1, max_chars=limits.MAX_REASON_CHARS),
-        message=text_field("error.message", error.message, max_chars=limits.MAX_MESSAGE_CHARS),
-        metadata=metadata_field("error.metadata", error.metadata),
+        reason=text_field(f"{name}.reason", error.reason, min_chars=1, max_chars=limits.MAX_REASON_CHARS),
+        message=text_field(f"{name}.message", error.message, max_chars=limits.MAX_MESSAGE_CHARS),
+        metadata=metadata_field(f"{name}.metadata", error.metadata),
     )
+
+
+def failures_field(failures: Sequence[insight_pb2.InsightFailure]) -> dict[str, FinishError]:
+    """Answer why insights could not be made, by type."""
+    return {
+        text_field(
+            f"failures[{index}].insight_type_id", failure.insight_type_id, min_chars=1, max_chars=64
+        ): error_field(failure.error, f"failures[{index}].error")
+        for index, failure in enumerate(failures)
+    }
 
 
 def struct_field(name: str, struct: struct_pb2.Struct, *, beside_bytes: int = 0) -> CheckedStruct:

@@ -1,13 +1,14 @@
 """Step 7 of the spine: the end of an attempt, told by a worker or by chat_service itself."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.catalogue.charge_mode import ChargeMode
 from chat_service.errors import StaleLease
 from chat_service.insights.repository import unlock_insights
 from chat_service.jobs import events, lifecycle, repository
@@ -36,6 +37,8 @@ class FinishReport:
     finish: Finish
     error: FinishError | None = None
     failed_count: int = 0
+    #: Which results could not be made, where the others are charged.
+    failures: Mapping[str, FinishError] = field(default_factory=dict)
 
 
 class FinishService:
@@ -65,9 +68,17 @@ class FinishService:
             raise StaleLease(job.job_id, report.finish.attempt, job.attempt)
         changes = lifecycle.finish(job, report.finish, now, self._context.policy.retries)
         if report.finish.outcome is JobState.COMPLETED:
-            await unlock_insights(session, uuid.UUID(job.subject_id), job.params["insight_type_ids"], now)
+            await unlock_insights(session, uuid.UUID(job.subject_id), _paid_types(job), now)
         repository.apply(job, {**changes, **_findings(job, report)}, now)
         return job, True
+
+
+def _paid_types(job: Job) -> Sequence[str]:
+    """Answer what the charge was for: one that failed may have a row of an earlier job, which nobody paid."""
+    if job.charge_mode is ChargeMode.WHAT_SUCCEEDED:
+        return job.completed_ids
+    types: Sequence[str] = job.params["insight_type_ids"]
+    return types
 
 
 def _findings(job: Job, report: FinishReport) -> dict[str, Any]:
@@ -75,10 +86,35 @@ def _findings(job: Job, report: FinishReport) -> dict[str, Any]:
     most = job.requested_count - len(job.completed_ids)
     if report.failed_count > most:
         raise InvalidField("failed_count", f"must be 0 to {most}, got {report.failed_count}")
+    _check_failures(job, report)
     error = report.error
     return {
-        "failed_count": report.failed_count,
+        "failed_count": most if _charged_in_part(job, report) else report.failed_count,
+        "failures": [
+            {"insight_type_id": name, **_columns(failure)}
+            for name, failure in report.failures.items()
+            if name not in job.completed_ids
+        ],
         "error_reason": error.reason if error else None,
         "error_message": error.message if error else None,
         "error_metadata": dict(error.metadata) if error else None,
     }
+
+
+def _columns(failure: FinishError) -> dict[str, Any]:
+    return {"reason": failure.reason, "message": failure.message, "metadata": dict(failure.metadata)}
+
+
+def _check_failures(job: Job, report: FinishReport) -> None:
+    ordered: Sequence[str] = job.params["insight_type_ids"]
+    for name in report.failures:
+        if name not in ordered:
+            raise InvalidField("failures", f"must be of the job's types, {', '.join(ordered)}; got {name}")
+
+
+def _charged_in_part(job: Job, report: FinishReport) -> bool:
+    """Whether what was not made has failed by that, whatever the worker has counted."""
+    return job.charge_amount is not None and report.finish.outcome in (
+        JobState.COMPLETED,
+        JobState.PAYMENT_FAILED,
+    )

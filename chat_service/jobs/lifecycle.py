@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from chat_service.jobs.charging import amount_to_charge
 from chat_service.jobs.facts import JobChanges, JobFacts
 from chat_service.jobs.retries import PaymentRetries
 from chat_service.jobs.states import LEASED, OUTCOMES, TERMINAL, JobState
@@ -43,6 +44,9 @@ def _claimable(job: JobFacts, now: datetime) -> bool:
         return False
     if job.state is not JobState.PAYMENT_FAILED:
         return True
+    # A payment begins with a Reserve in the name of the user, whose id may stand for somebody else by now.
+    if job.erasure_id is not None:
+        return False
     return job.payment_retry_time is not None and job.payment_retry_time <= now
 
 
@@ -76,12 +80,13 @@ def forgive_all(job: JobFacts) -> JobChanges:
 def exhausted(job: JobFacts, max_attempts: int) -> bool:
     """Whether the present attempt is one too many to do the work in.
 
-    When all was made, what counts is the attempt that began to settle: settling is retried for as long as
-    credit_service is away. Otherwise every attempt makes again what is missing, and counts.
+    When all was made, or the rest was given up, what counts is the attempt that began to settle: settling is
+    retried for as long as credit_service is away. Otherwise every attempt makes again what is missing, and
+    counts.
     """
     if job.state is JobState.PAYMENT_FAILED:
         return False
-    made = len(job.completed_ids) >= job.requested_count
+    made = len(job.completed_ids) >= job.requested_count or job.charge_amount is not None
     last = job.settling_attempt if made and job.settling_attempt else job.attempt
     return last - job.forgiven_attempts > max_attempts
 
@@ -95,6 +100,11 @@ def to_be_dropped(job: JobFacts) -> bool:
     return job.cancel_requested or job.abandoned
 
 
+def to_be_made(job: JobFacts) -> bool:
+    """Whether the attempt that claims the job now may still have something to make."""
+    return not to_be_dropped(job) and job.payment_attempt == 0 and job.charge_amount is None
+
+
 def holds(job: JobFacts, attempt: int) -> bool:
     """Whether the attempt is the current one and has not ended.
 
@@ -105,10 +115,12 @@ def holds(job: JobFacts, attempt: int) -> bool:
 
 
 def begin_settling(job: JobFacts) -> JobChanges:
-    """Say that the work has ended. From here on the job cannot be cancelled."""
+    """Say that the work has ended, and what is charged. From here on the job cannot be cancelled."""
     if job.state is not JobState.RUNNING:
         return JobChanges()
-    return JobChanges(state=JobState.SETTLING, settling_attempt=job.attempt)
+    return JobChanges(
+        state=JobState.SETTLING, settling_attempt=job.attempt, charge_amount=amount_to_charge(job)
+    )
 
 
 def reserved(
@@ -183,6 +195,21 @@ def cancel_subject_gone(job: JobFacts, now: datetime, lease: timedelta) -> JobCh
     return JobChanges(abandoned=True)
 
 
+def end_erased(job: JobFacts, now: datetime, lease: timedelta) -> JobChanges | None:
+    """End a job of an erased user, whose account is closed; None while a lease holds, and when it has ended.
+
+    Of the reservation of a job that is taken over it is still to be found out whether it was charged before
+    the account was closed. Without one, and where only a later payment was missing, nothing can be any more.
+    """
+    if job.state in TERMINAL or lease_held(job, now):
+        return None
+    if job.state is JobState.RESERVING:
+        return rejected(now)
+    if job.state is JobState.PAYMENT_FAILED:
+        return JobChanges(abandoned=True, worker_id=OWN_WORKER_ID, **_end(JobState.CANCELLED, now))
+    return take_over(job, now, lease)
+
+
 @dataclass(frozen=True, slots=True)
 class Finish:
     """How a worker says that its attempt ended."""
@@ -244,9 +271,15 @@ def possible_outcomes(job: JobFacts) -> Sequence[JobState]:
     """
     if job.state is JobState.PAYMENT_FAILED:
         return [JobState.COMPLETED, JobState.PAYMENT_FAILED]
+    if job.state is JobState.SETTLING and job.charge_amount == 0:
+        return [JobState.FAILED, JobState.CANCELLED] if _may_be_cancelled(job) else [JobState.FAILED]
     if job.state is JobState.SETTLING:
         return [JobState.COMPLETED, JobState.FAILED, *_without_charge(job)]
     return [JobState.FAILED, JobState.CANCELLED] if job.cancel_requested else [JobState.FAILED]
+
+
+def _may_be_cancelled(job: JobFacts) -> bool:
+    return job.cancel_requested or job.abandoned
 
 
 def _without_charge(job: JobFacts) -> Sequence[JobState]:

@@ -1,8 +1,13 @@
 """Jobs and steps as messages of insight.v1."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
+from chat_service.catalogue.charge_mode import ChargeMode
+from chat_service.catalogue.models import InsightType
 from chat_service.jobs.models import Job, JobStep
+from chat_service.jobs.states import JobState
 from chat_service.jobs.structs import struct_message
 from chat_service.wire import optional_timestamp, timestamp
 from protos.insight.v1 import insight_pb2
@@ -32,7 +37,28 @@ def job_message(job: Job) -> insight_pb2.Job:
         update_time=timestamp(job.update_time),
         start_time=optional_timestamp(job.start_time),
         finish_time=optional_timestamp(job.finish_time),
+        charge_amount=_charge_amount(job),
+        charge_mode=charge_mode_value(job.charge_mode),
+        failures=[_failure(failure) for failure in job.failures],
     )
+
+
+def charge_mode_value(mode: ChargeMode) -> insight_pb2.ChargeMode.ValueType:
+    """Answer the mode as the wire has it."""
+    return insight_pb2.ChargeMode.Value(f"CHARGE_MODE_{mode}")
+
+
+def _charge_amount(job: Job) -> int | None:
+    if job.charge_amount is None and job.state is JobState.COMPLETED:
+        return job.price
+    return job.charge_amount
+
+
+def _failure(failure: Mapping[str, Any]) -> insight_pb2.InsightFailure:
+    error = insight_pb2.JobError(
+        reason=failure["reason"], message=failure["message"], metadata=failure["metadata"]
+    )
+    return insight_pb2.InsightFailure(insight_type_id=failure["insight_type_id"], error=error)
 
 
 def _progress(job: Job) -> insight_pb2.JobProgress:
@@ -68,4 +94,39 @@ def step_message(step: JobStep) -> insight_pb2.Step:
         result=struct_message(step.result),
         attempt=step.attempt,
         duration_ms=step.duration_ms,
+        usage=_usage(step),
+    )
+
+
+def _usage(step: JobStep) -> insight_pb2.ModelUsage | None:
+    if not step.model:
+        return None
+    return insight_pb2.ModelUsage(
+        model=step.model,
+        input_tokens=step.input_tokens,
+        output_tokens=step.output_tokens,
+        cost_micro_usd=step.cost_micro_usd,
+    )
+
+
+def recipe_message(insight_type: InsightType) -> insight_pb2.InsightRecipe:
+    """Answer how an insight type is made, as the wire has it."""
+    return insight_pb2.InsightRecipe(
+        insight_type_id=insight_type.insight_type_id,
+        min_people=insight_type.min_people,
+        max_people=insight_type.max_people,
+        min_messages=insight_type.min_messages,
+        model=_model_recipe(insight_type),
+    )
+
+
+def _model_recipe(insight_type: InsightType) -> insight_pb2.ModelRecipe | None:
+    if insight_type.prompt is None:
+        return None
+    return insight_pb2.ModelRecipe(
+        prompt=insight_type.prompt,
+        statistics=insight_type.statistics,
+        result_schema=insight_type.result_schema or "",
+        chart=insight_type.chart,
+        drawing=struct_message(insight_type.drawing or {}),
     )

@@ -16,13 +16,14 @@ from sqlalchemy import (
     Index,
     String,
     Text,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chat_service.base import Base
+from chat_service.catalogue.charge_mode import ChargeMode
+from chat_service.catalogue.models import CHARGE_MODE
 from chat_service.jobs.constraints import ACTIVE, JOB_CHECKS
 from chat_service.jobs.states import JobState
 
@@ -35,8 +36,15 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # A repeated order finds the job of the first one.
-        UniqueConstraint("user_id", "request_id"),
+        # A repeated order finds the job of the first one, but not that of an erased user.
+        Index(
+            "uq_jobs_user_id_request_id",
+            "user_id",
+            "request_id",
+            unique=True,
+            postgresql_where=text("erasure_id IS NULL"),
+        ),
+        Index("ix_jobs_erasure_id", "erasure_id", postgresql_where=text("erasure_id IS NOT NULL")),
         *(CheckConstraint(condition, name=name) for name, condition in JOB_CHECKS.items()),
         # JobRunnerService knows a job by its id alone.
         Index("ix_jobs_job_id", "job_id"),
@@ -67,6 +75,11 @@ class Job(Base):
     params: Mapped[dict[str, Any]] = mapped_column(JSONB)
     state: Mapped[JobState] = mapped_column(_STATE, default=JobState.RESERVING)
     price: Mapped[int] = mapped_column(BigInteger)
+    charge_mode: Mapped[ChargeMode] = mapped_column(CHARGE_MODE, default=ChargeMode.ALL_OR_NOTHING)
+    #: The prices of the ordered types at the time of the order: the price is divided by them.
+    weights: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict)
+    #: What is charged of the price, fixed when settling begins; None: all or nothing, or not known yet.
+    charge_amount: Mapped[int | None] = mapped_column(BigInteger, default=None)
 
     stage_index: Mapped[int] = mapped_column(default=0)
     stage_count: Mapped[int] = mapped_column(default=0)
@@ -76,8 +89,14 @@ class Job(Base):
     #: The results that were made, by name: saving one again counts once.
     completed_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     failed_count: Mapped[int] = mapped_column(default=0)
+    #: Which results could not be made, and why, where the others are charged.
+    failures: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
     step_count: Mapped[int] = mapped_column(default=0)
     step_bytes: Mapped[int] = mapped_column(default=0)
+    #: What a language model took for all steps together; stays when the steps are purged.
+    input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cost_micro_usd: Mapped[int] = mapped_column(BigInteger, default=0)
 
     reservation_id: Mapped[uuid.UUID | None] = mapped_column(default=None)
     transaction_id: Mapped[uuid.UUID | None] = mapped_column(default=None)
@@ -106,6 +125,8 @@ class Job(Base):
     payment_attempt: Mapped[int] = mapped_column(default=0)
     payment_retry_time: Mapped[datetime | None] = mapped_column(default=None)
 
+    #: The erasure of its user: nobody sees it any more, and nothing is reserved for it.
+    erasure_id: Mapped[uuid.UUID | None] = mapped_column(default=None)
     #: When somebody has to look at it next: to reserve, to send it to a worker, or because a lease ran out.
     due_time: Mapped[datetime | None]
     create_time: Mapped[datetime]
@@ -132,4 +153,10 @@ class JobStep(Base):
     #: The attempt that did it.
     attempt: Mapped[int]
     duration_ms: Mapped[float] = mapped_column(Double)
+    #: The language model that was asked; empty: none.
+    model: Mapped[str] = mapped_column(String(128), default="")
+    input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: Millionths of a US dollar.
+    cost_micro_usd: Mapped[int] = mapped_column(BigInteger, default=0)
     create_time: Mapped[datetime]

@@ -6,6 +6,7 @@ from typing import Self
 
 from chat_service.jobs.retries import PaymentRetries
 from chat_service.settings import ChatSettings
+from servicekit.language_model import model_configured
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class JobPolicy:
     max_attempts: int
     credit_timeout_s: float
     retries: PaymentRetries
+    #: Whether there is a language model, so that what it makes is on sale.
+    with_model: bool
 
     @classmethod
     def of(cls, settings: ChatSettings) -> Self:
@@ -38,4 +41,5 @@ class JobPolicy:
                 factor=settings.payment_retry_factor,
                 max_tries=settings.payment_retry_max_tries,
             ),
+            with_model=model_configured(settings),
         )

@@ -68,11 +68,56 @@ async def lock_of_subject(session: AsyncSession, subject_id: str) -> Sequence[Jo
     return found.scalars().all()
 
 
+async def lock_of_user(session: AsyncSession, user_id: str) -> Sequence[Job]:
+    """Answer the user's jobs that have not ended, locked.
+
+    Closes the same race as `lock_of_subject`, and takes its locks in the same order.
+    """
+    found = await session.execute(
+        select(Job)
+        .where(Job.user_id == user_id, Job.erasure_id.is_(None), Job.state.not_in(TERMINAL))
+        .order_by(Job.job_id)
+        .with_for_update(),
+        execution_options=_FRESH,
+    )
+    return found.scalars().all()
+
+
+async def erase_of_user(session: AsyncSession, user_id: str, erasure_id: uuid.UUID) -> int:
+    """Hide all jobs of a user from every read that names the user; answer how many."""
+    erased = await session.execute(
+        update(Job)
+        .where(Job.user_id == user_id, Job.erasure_id.is_(None))
+        .values(erasure_id=erasure_id)
+        .returning(Job.job_id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(erased.all())
+
+
+async def unfinished_of_erasure(session: AsyncSession, erasure_id: uuid.UUID) -> Sequence[uuid.UUID]:
+    """Answer the jobs of an erased user that have not ended."""
+    found = await session.execute(
+        select(Job.job_id).where(Job.erasure_id == erasure_id, Job.state.not_in(TERMINAL))
+    )
+    return found.scalars().all()
+
+
+async def purge_of_erasure(session: AsyncSession, erasure_id: uuid.UUID) -> None:
+    """Remove for good the jobs of an erased user, whose chats and insights are gone, and their steps."""
+    await session.execute(
+        delete(Job).where(Job.erasure_id == erasure_id).execution_options(synchronize_session=False)
+    )
+
+
 async def get(session: AsyncSession, job_id: uuid.UUID, user_id: str | None = None) -> Job:
-    """Answer the job as of now; raises `JobNotFound`, also for one that belongs to somebody else."""
+    """Answer the job as of now; raises `JobNotFound`, also for one that belongs to somebody else.
+
+    For a user the jobs of an erased one are somebody else's.
+    """
     statement = select(Job).where(Job.job_id == job_id)
     if user_id is not None:
-        statement = statement.where(Job.user_id == user_id)
+        statement = statement.where(Job.user_id == user_id, Job.erasure_id.is_(None))
     job = (await session.execute(statement, execution_options=_FRESH)).scalar_one_or_none()
     if job is None:
         raise JobNotFound(job_id)
@@ -82,7 +127,8 @@ async def get(session: AsyncSession, job_id: uuid.UUID, user_id: str | None = No
 async def find_by_request(session: AsyncSession, user_id: str, request_id: uuid.UUID) -> Job | None:
     """Answer the job that the user ordered under this request id."""
     found = await session.execute(
-        select(Job).where(Job.user_id == user_id, Job.request_id == request_id), execution_options=_FRESH
+        select(Job).where(Job.user_id == user_id, Job.request_id == request_id, Job.erasure_id.is_(None)),
+        execution_options=_FRESH,
     )
     return found.scalar_one_or_none()
 
@@ -136,7 +182,7 @@ async def list_page(
     limit: int,
 ) -> Sequence[Job]:
     """Answer the user's jobs, newest first, from the one after the given key; an empty subject means all."""
-    statement = select(Job).where(Job.user_id == user_id)
+    statement = select(Job).where(Job.user_id == user_id, Job.erasure_id.is_(None))
     if subject_id:
         statement = statement.where(Job.subject_id == subject_id)
     if after is not None:
@@ -160,10 +206,12 @@ async def take_due(
     due time is committed, and who comes second skips it.
     """
     is_reserving = Job.state == JobState.RESERVING
+    # Nothing is reserved for an erased user any more: the user's id may stand for a new account.
+    wanted = is_reserving & Job.erasure_id.is_(None) if reserving else ~is_reserving
     locked = await session.execute(
         select(Job.user_id, Job.job_id)
         # now(), because an index cannot be searched for a time that changes with every row.
-        .where(Job.due_time <= func.now(), is_reserving if reserving else ~is_reserving)
+        .where(Job.due_time <= func.now(), wanted)
         .order_by(Job.due_time)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.catalogue import service as catalogue
+from chat_service.catalogue.models import InsightType
 from chat_service.errors import StaleLease
 from chat_service.insights import repository as insights
 from chat_service.jobs import lifecycle, limits, repository
@@ -32,6 +34,8 @@ class Claim:
     job: Job
     claimed: bool
     exhausted: bool
+    #: How its insight types are made; empty when nothing is to be made any more.
+    recipes: Sequence[InsightType] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,10 @@ class RunnerService:
         if changes is None:
             return Claim(job, claimed=False, exhausted=False)
         repository.apply(job, changes, now)
-        return Claim(job, claimed=True, exhausted=lifecycle.exhausted(job, self._context.policy.max_attempts))
+        exhausted = lifecycle.exhausted(job, self._context.policy.max_attempts)
+        making = not exhausted and lifecycle.to_be_made(job)
+        recipes = await catalogue.recipes(session, job.params["insight_type_ids"]) if making else ()
+        return Claim(job, claimed=True, exhausted=exhausted, recipes=recipes)
 
     async def save_step(self, call: Call, step: CheckedStep) -> tuple[Job, JobStep]:
         """Save a finished step; the first result under its name stays and is answered."""
@@ -154,6 +161,7 @@ async def _save_step(session: AsyncSession, job: Job, step: CheckedStep, now: da
         "result": step.result.value,
         "attempt": job.attempt,
         "duration_ms": step.duration_ms,
+        **step.usage,
         "create_time": now,
     }
     saved, new = await repository.save_step(session, values)
@@ -167,6 +175,8 @@ def _count_step(job: Job, step: CheckedStep) -> None:
     """Count what the job holds; raises `InvalidField`, which takes the step back, when it is too much."""
     job.step_count += 1
     job.step_bytes += step.result.size_bytes
+    for name in ("input_tokens", "output_tokens", "cost_micro_usd"):
+        setattr(job, name, getattr(job, name) + step.usage.get(name, 0))
     if job.step_count > limits.MAX_STEPS:
         raise InvalidField("step", f"is one too many: a job has at most {limits.MAX_STEPS}")
     if job.step_bytes > limits.MAX_STEPS_BYTES:
@@ -179,6 +189,8 @@ async def _save_insight(session: AsyncSession, job: Job, insight: CheckedInsight
     name = insight.insight_type_id
     if name not in ordered:
         raise InvalidField("insight_type_id", f"must be one of the job's: {', '.join(ordered)}")
+    if job.charge_amount is not None:
+        raise InvalidField("insight_type_id", "must be saved before it is decided what is charged")
     values = {
         "insight_id": uuid7(),
         "user_id": job.user_id,

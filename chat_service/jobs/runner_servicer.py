@@ -7,7 +7,7 @@ from chat_service.jobs import fields
 from chat_service.jobs.finishing import FinishReport, FinishService
 from chat_service.jobs.lifecycle import Finish, to_be_dropped
 from chat_service.jobs.limits import MAX_FAILED
-from chat_service.jobs.messages import job_message, lease_message, step_message
+from chat_service.jobs.messages import job_message, lease_message, recipe_message, step_message
 from chat_service.jobs.models import Job
 from chat_service.jobs.policy import JobPolicy
 from chat_service.jobs.runner import Call, CheckedInsight, RunnerService
@@ -38,6 +38,7 @@ class JobRunnerServicer(insight_pb2_grpc.JobRunnerServiceServicer):
             cancelled=to_be_dropped(claim.job),
             exhausted=claim.exhausted,
             payment_attempt=claim.job.payment_attempt,
+            recipes=[recipe_message(recipe) for recipe in claim.recipes],
         )
 
     async def SaveStep(self, request: pb.SaveStepRequest, context: Any) -> pb.SaveStepResponse:  # noqa: N802
@@ -79,7 +80,10 @@ class JobRunnerServicer(insight_pb2_grpc.JobRunnerServiceServicer):
             job = await self._runner.give_up(_call(request), draining=request.draining)
         else:
             job = await self._runner.heartbeat(_call(request), settling=request.settling)
-        return pb.HeartbeatResponse(cancelled=job.cancel_requested, lease=self._lease(job))
+        # A payment asks by a heartbeat whether it is still wanted, so it hears of a deleted subject too.
+        return pb.HeartbeatResponse(
+            cancelled=to_be_dropped(job), lease=self._lease(job), charge_amount=job.charge_amount
+        )
 
     async def FinishJob(self, request: pb.FinishJobRequest, context: Any) -> pb.FinishJobResponse:  # noqa: N802
         """End the attempt."""
@@ -114,6 +118,7 @@ def _report(request: pb.FinishJobRequest) -> FinishReport:
         ),
         error=fields.error_field(request.error) if has_error else None,
         failed_count=int_field("failed_count", request.failed_count, 0, MAX_FAILED),
+        failures=fields.failures_field(request.failures),
     )
 
 

@@ -45,18 +45,22 @@ class InsightServicer(insight_pb2_grpc.InsightServiceServicer):
         self, request: pb.ListCategoriesRequest, context: Any
     ) -> pb.ListCategoriesResponse:
         """List the categories on sale."""
-        rows = await list_categories(self._services.context.core.sessions)
-        return pb.ListCategoriesResponse(categories=[category_message(*row) for row in rows])
+        shop = self._services.context
+        rows = await list_categories(shop.core.sessions, with_model=shop.policy.with_model)
+        return pb.ListCategoriesResponse(
+            categories=[category_message(row.category, row.price, row.insight_type_count) for row in rows]
+        )
 
     async def ListInsightTypes(  # noqa: N802
         self, request: pb.ListInsightTypesRequest, context: Any
     ) -> pb.ListInsightTypesResponse:
         """List the insight types of a category."""
         category_id = _category_id_field(request.category_id)
-        offer = await list_insight_types(self._services.context.core.sessions, category_id)
+        shop = self._services.context
+        offer = await list_insight_types(shop.core.sessions, category_id, with_model=shop.policy.with_model)
         return pb.ListInsightTypesResponse(
             insight_types=[insight_type_message(row) for row in offer.insight_types],
-            category=category_message(offer.category, len(offer.insight_types)),
+            category=category_message(offer.category, offer.price, len(offer.insight_types)),
         )
 
     async def Unlock(self, request: pb.UnlockRequest, context: Any) -> pb.UnlockResponse:  # noqa: N802

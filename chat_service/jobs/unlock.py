@@ -14,6 +14,7 @@ from chat_service.jobs.credit import Refused, Reserved
 from chat_service.jobs.models import Job
 from chat_service.jobs.orders import Order
 from chat_service.jobs.states import JobState
+from chat_service.search.service import IndexService
 from servicekit.errors import ServiceError
 from servicekit.logs import get_logger
 from servicekit.retry import execute_with_lock_retry
@@ -28,23 +29,31 @@ _RESERVATIONS_AT_ONCE = 8
 class UnlockService:
     """Takes orders, and goes on with those whose reservation got no answer."""
 
-    def __init__(self, context: JobContext, cancels: CancelService) -> None:
-        """Take the shared tools, and what gives back coins that were reserved too late."""
+    def __init__(self, context: JobContext, cancels: CancelService, index: IndexService) -> None:
+        """Take the shared tools, what gives back coins that were reserved too late, and the search index."""
         self._context = context
         self._cancels = cancels
+        self._index = index
 
     async def unlock(self, order: Order) -> Job:
         """Answer the job of the order; raises what `orders.place` raises, and the job's refusal."""
-        place = partial(orders.place, order=order, policy=self._context.policy)
+        place = partial(self._place, order=order)
         job, placed = await execute_with_lock_retry(self._context.core.sessions, place)
         if placed:
             events.ordered(job)
+            self._index.wake()
         if job.state is JobState.RESERVING:
             job = await self.reserve(job)
         refusal = credit.refusal(job)
         if refusal is not None:
             raise refusal
         return job
+
+    async def _place(self, session: AsyncSession, order: Order) -> tuple[Job, bool]:
+        job, placed = await orders.place(session, order, self._context.policy)
+        if placed and self._context.core.settings.index_at_unlock:
+            await self._index.want(session, order.user_id, order.chat_id)
+        return job, placed
 
     async def reserve(self, job: Job) -> Job:
         """Reserve the coins of a RESERVING job and answer it as it is then.

@@ -4,14 +4,24 @@
     for message in export: ...
     export.report.skipped_line_count
 
-A further format is a further module with a ChatParser and a line in `PARSERS`.
+A further format is a further module with a ChatParser and a line in `formats.PARSERS`.
 """
 
-from collections.abc import Mapping
+import re
 from typing import BinaryIO
 
+from chat_service.parsers.archive import MAGIC as ARCHIVE_MAGIC
+from chat_service.parsers.archive_chats import open_archive
 from chat_service.parsers.containers import refuse_container
-from chat_service.parsers.errors import EncryptedExport, OversizedExport, UnreadableExport
+from chat_service.parsers.errors import (
+    ChatChoice,
+    EncryptedExport,
+    OversizedExport,
+    SeveralChats,
+    UnreadableExport,
+)
+from chat_service.parsers.formats import HEAD_BYTES, PARSERS, head_of, recognised
+from chat_service.parsers.json_events import json_events
 from chat_service.parsers.model import (
     ChatFormat,
     ChatParser,
@@ -23,11 +33,12 @@ from chat_service.parsers.model import (
     ParsedMessage,
     ParseOptions,
 )
-from chat_service.parsers.whatsapp_text import EXPECTED, WhatsAppTextParser
+from chat_service.parsers.whatsapp_text import EXPECTED
 
 __all__ = [
     "HEAD_BYTES",
     "PARSERS",
+    "ChatChoice",
     "ChatFormat",
     "ChatParser",
     "DateEvidence",
@@ -39,30 +50,28 @@ __all__ = [
     "ParseOptions",
     "ParsedExport",
     "ParsedMessage",
+    "SeveralChats",
     "UnreadableExport",
     "detect",
     "open_export",
 ]
 
-# So much of a file tells its format.
-HEAD_BYTES = 64 * 1024
-
-PARSERS: Mapping[ChatFormat, ChatParser] = {
-    ChatFormat.WHATSAPP_TEXT: WhatsAppTextParser(),
-}
+# What iOS writes also begins with a bracket, but never with another one behind it.
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[\[{\]])")
+_OTHERS = "or the JSON export of Telegram, Messenger, Instagram or Discord, as it is or in a ZIP archive"
 
 
 def detect(head: bytes, file_name: str = "") -> ChatFormat:
-    """The format of a file that begins with these bytes.
+    """The format of a file, other than an archive, that begins with these bytes.
 
     Raises UnreadableExport where no parser recognises it, and says what the file seems to be;
     EncryptedExport where it is encrypted.
     """
     refuse_container(head, file_name)
-    for chat_format, parser in PARSERS.items():
-        if parser.recognises(head):
-            return chat_format
-    raise UnreadableExport(f"the format is not known; {EXPECTED}", line=1)
+    found = recognised(head, file_name)
+    if found is None:
+        raise UnreadableExport(f"the format is not known; {EXPECTED}; {_OTHERS}", line=1)
+    return found
 
 
 def open_export(
@@ -70,12 +79,25 @@ def open_export(
 ) -> ParsedExport:
     """Looks over a seekable file, so that its messages can be read.
 
-    The format is found out where it is not given. Raises UnreadableExport, as reading does.
+    The format is found out where it is not given. Raises UnreadableExport, as reading does;
+    SeveralChats where the file holds several and none of them was chosen.
     """
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
+    head = head_of(file)
+    if head.startswith(ARCHIVE_MAGIC):
+        return open_archive(file, options, chat_format, file_name)
     refuse_container(head, file_name)
-    # A parser names the line that it stumbles over, which is why the only one is asked directly.
-    if chat_format is None and len(PARSERS) == 1:
-        chat_format = next(iter(PARSERS))
-    return PARSERS[chat_format or detect(head, file_name)].open(file, options)
+    if chat_format is None:
+        chat_format = recognised(head, file_name) or _likeliest(file, head)
+    return PARSERS[chat_format].open(file, options)
+
+
+def _likeliest(file: BinaryIO, head: bytes) -> ChatFormat:
+    """What a file that no parser recognises is tried as, so that its parser says what is wrong with it.
+
+    Raises UnreadableExport for JSON, which could be anything, and with the line where it is damaged.
+    """
+    if _JSON.match(head):
+        for _ in json_events(file):
+            pass
+        detect(head)
+    return ChatFormat.WHATSAPP_TEXT

@@ -4,22 +4,19 @@ import re
 
 from chat_service.parsers.errors import EncryptedExport, UnreadableExport
 
-_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_ZIP_FLAGS_AT = 6
-_ENCRYPTED_FLAG = 1
 _DATABASE_MAGIC = b"SQLite format 3\0"
 _BACKUP_NAME = re.compile(r"\.crypt[0-9]{1,2}$", re.IGNORECASE)
-_ADVICE = "the .txt of the exported chat is expected"
+_ADVICE = "the exported chat is expected, a .txt, .json or .zip"
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+# Telegram and Meta write HTML unless told otherwise.
+EXPORT_AS_JSON = "export it again, and choose the format JSON"
 
 
 def refuse_container(head: bytes, file_name: str = "") -> None:
-    """Raises UnreadableExport for archives and databases, EncryptedExport for encrypted ones."""
+    """Raises UnreadableExport for databases and pages, EncryptedExport for encrypted backups."""
     if _BACKUP_NAME.search(file_name):
         raise EncryptedExport(f"this is WhatsApp's encrypted backup; {_ADVICE}")
-    if head.startswith(_ZIP_MAGIC):
-        flags = head[_ZIP_FLAGS_AT : _ZIP_FLAGS_AT + 1]
-        if flags and flags[0] & _ENCRYPTED_FLAG:
-            raise EncryptedExport(f"this is an encrypted ZIP archive; {_ADVICE}")
-        raise UnreadableExport(f"this is a ZIP archive; unpack it, {_ADVICE}")
+    if _HTML.match(head):
+        raise UnreadableExport(f"this is an HTML page; {EXPORT_AS_JSON}", line=1)
     if head.startswith(_DATABASE_MAGIC):
         raise UnreadableExport(f"this is a database; {_ADVICE}")

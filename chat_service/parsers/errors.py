@@ -1,5 +1,20 @@
 """What a parser raises, and nothing else."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChoice:
+    """One chat of an export that holds several; `id` is unique in it, `name` need not be.
+
+    `message_count` is None where only reading the chat would tell.
+    """
+
+    id: str
+    name: str
+    message_count: int | None = None
+
 
 class UnreadableExport(Exception):
     """The file is not what was expected.
@@ -30,3 +45,11 @@ class OversizedExport(UnreadableExport):
         self.unit = unit
         self.size = size
         self.limit = limit
+
+
+class SeveralChats(UnreadableExport):
+    """The file holds several chats, and none or more than one of them is the one that was asked for."""
+
+    def __init__(self, problem: str, chats: Sequence[ChatChoice]) -> None:
+        super().__init__(problem)
+        self.chats = tuple(chats)

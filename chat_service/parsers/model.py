@@ -6,7 +6,7 @@ test compares them. Nothing here imports the protos: a parser is a plain functio
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import BinaryIO, Protocol
 
@@ -18,6 +18,11 @@ class ChatFormat(IntEnum):
     """What a file is read as."""
 
     WHATSAPP_TEXT = 1
+    TELEGRAM_JSON = 2
+    MESSENGER_JSON = 3
+    INSTAGRAM_JSON = 4
+    SIGNAL_TEXT = 5
+    DISCORD_JSON = 6
 
 
 class DateOrder(IntEnum):
@@ -48,7 +53,7 @@ class MessageKind(IntEnum):
 
 
 class DateEvidence(IntEnum):
-    """Why the dates of a file are read as they are, the strongest reason first."""
+    """Why the dates of a file are read as they are."""
 
     # The caller said so.
     GIVEN = 1
@@ -62,16 +67,20 @@ class DateEvidence(IntEnum):
     CHANGES = 5
     # The file does not tell; most of the world writes the day first.
     DEFAULT = 6
+    # The format leaves no choice: it writes ISO dates, or instants.
+    FORMAT = 7
+    # The month is a word.
+    SPELLED_MONTH = 8
 
 
 @dataclass(slots=True)
 class ParsedMessage:
     """One message or system line, in the order of the file.
 
-    `author` is None for a line that the platform wrote. `sent_local_time` has no zone, as the file
-    has none. `body` is what the person wrote, byte for byte, its lines joined by a line feed; what
-    the format adds (placeholders for media, names of attachments, the mark of an edit) is not in
-    it but in `kind`, `attachment_name` and `edited`.
+    `author` is None for a line that the platform wrote. `sent_local_time` has no zone (the report
+    says whose time it is, where that is known) and whole seconds. `body` is what the person wrote,
+    byte for byte, its lines joined by a line feed; what the format adds (placeholders for media, names
+    of attachments, the mark of an edit) is not in it but in `kind`, `attachment_name` and `edited`.
     """
 
     author: str | None
@@ -90,9 +99,19 @@ class ParseOptions:
     """
 
     date_order: DateOrder = DateOrder.UNSPECIFIED
+    # IANA name. Formats that know the instant of a message give its local time there.
+    time_zone: str = ""
+    # Which chat of a file that holds several, by its id or its name; empty where it holds one.
+    export_chat: str = ""
     max_line_chars: int = 262_144
     max_message_chars: int = 1_048_576
     max_messages: int = 2_000_000
+    # Of a ZIP archive: entries, bytes of all of them unpacked, and how much smaller packing made one.
+    max_archive_entries: int = 20_000
+    max_unpacked_bytes: int = 268_435_456
+    max_archive_ratio: int = 250
+    # No message is after this day; asked for only where dates name no year.
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
 @dataclass(slots=True)
@@ -103,17 +122,51 @@ class ExportReport:
     date_order: DateOrder
     date_evidence: DateEvidence
     message_count: int = 0
-    # Lines before the first message that are no message: all are counted, the first few are shown.
+    # Lines of a text that were not understood: those before the first message, and those within that
+    # have the marks of a message and are none; entries of JSON that are no message. All are counted,
+    # the first few are shown.
     skipped_line_count: int = 0
     skipped_lines: list[str] = field(default_factory=list)
+    # IANA name of the zone of the messages' times, empty where it is not known.
+    time_zone: str = ""
+    # What the file itself calls the chat; empty where it does not.
+    chat_name: str = ""
 
-    def skip(self, text: str) -> None:
-        """Counts the lines of a text that belongs to no message; blank ones say nothing."""
-        for line in text.split("\n"):
-            if line.strip():
+    def skip(self, text: str, line: int = 0) -> None:
+        """Counts the lines of a text that was not understood; blank ones say nothing.
+
+        `line` is the line of the file that the text begins in, from 1, where it is known.
+        """
+        for number, content in enumerate(text.split("\n"), line):
+            if content.strip():
                 self.skipped_line_count += 1
                 if len(self.skipped_lines) < MAX_SKIPPED_SHOWN:
-                    self.skipped_lines.append(line[:MAX_SKIPPED_CHARS])
+                    place = f"line {number}: " if line else ""
+                    self.skipped_lines.append(place + content[:MAX_SKIPPED_CHARS])
+
+    def skip_entry(self, place: str, expected: str) -> None:
+        """Counts an entry of JSON that is no message, and says where it is and what was expected."""
+        self.skipped_line_count += 1
+        if len(self.skipped_lines) < MAX_SKIPPED_SHOWN:
+            self.skipped_lines.append(f"{place}: expected {expected}"[:MAX_SKIPPED_CHARS])
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPart:
+    """One file of an export: its path, for people, and its content, which must be seekable."""
+
+    path: str
+    file: BinaryIO
+
+    @property
+    def folder(self) -> str:
+        """The path of the folder that it lies in; empty at the top."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
 
 
 class ParsedExport(Protocol):

@@ -5,9 +5,10 @@ its media IMG-20240131-WA0001.jpg and the like. The rest is compared with the ph
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
+from chat_service.parsers import whatsapp_omitted as omitted
 from chat_service.parsers import whatsapp_phrases as phrases
 from chat_service.parsers.model import MessageKind
 from chat_service.parsers.whatsapp_header import INVISIBLE
@@ -20,6 +21,7 @@ _PLACEHOLDER_WORDS = 4
 # ... and still longer ones were pasted by somebody, mark and all.
 _NOTICE_CHARS = 1_000
 _LONGEST_PHRASE_CHARS = 80
+_STOPS = ".。।"
 
 
 class Reading(NamedTuple):
@@ -32,7 +34,10 @@ class Reading(NamedTuple):
 
 def _key(text: str) -> str:
     """What phrases are compared by; a lone full stop is somebody's message."""
-    return text.casefold().removesuffix(".") if 1 < len(text) <= _LONGEST_PHRASE_CHARS else text
+    if not 1 < len(text) <= _LONGEST_PHRASE_CHARS:
+        return text
+    key = text.casefold().rstrip(_STOPS)
+    return f"<{key[1:-1].strip()}>" if key.startswith("<") and key.endswith(">") else key
 
 
 def _any_of(words: Iterable[str]) -> str:
@@ -40,49 +45,71 @@ def _any_of(words: Iterable[str]) -> str:
 
 
 _PLACEHOLDER_PHRASES = {
-    phrase: kind
-    for kind, listed in (
-        *phrases.OMITTED.items(),
-        (MessageKind.OTHER, phrases.MEDIA_OMITTED),
-        (MessageKind.DELETED, phrases.DELETED),
-        # Nobody can send nothing: this is what is left of a message for one view.
-        (MessageKind.OTHER, ("",)),
-    )
+    f"{opening}{phrase}{closing}": kind
+    for kind, listed in omitted.OMITTED.items()
     for phrase in listed
+    for opening, closing in (("", ""), ("<", ">"))
 }
+_PLACEHOLDER_PHRASES |= {f"<{phrase}>": MessageKind.OTHER for phrase in omitted.MEDIA_OMITTED}
+_PLACEHOLDER_PHRASES |= dict.fromkeys(phrases.DELETED, MessageKind.DELETED)
+# Nobody can send nothing: this is what is left of a message for one view.
+_PLACEHOLDER_PHRASES[""] = MessageKind.OTHER
 _KEPT_PHRASES = dict.fromkeys(phrases.LIVE_LOCATION, MessageKind.LOCATION) | dict.fromkeys(
     phrases.MISSED_CALL, MessageKind.CALL
 )
+# A typed `null` is far rarer than what WhatsApp could not name.
+_KEPT_PHRASES["null"] = MessageKind.OTHER
 _PLACEHOLDERS = {_key(phrase): kind for phrase, kind in _PLACEHOLDER_PHRASES.items()}
 _KEPT = {_key(phrase): kind for phrase, kind in _KEPT_PHRASES.items()}
 
-# The spellings that are met, ready for one look-up of an untouched text.
-_WHOLE_BODIES = frozenset(
+# The spellings that are met, ready for one look-up of an untouched text. The empty one with its full
+# stop is `Anna:.`
+WHOLE_BODIES = frozenset(
     spelling + stop
-    for phrase in (*_PLACEHOLDER_PHRASES, *_KEPT_PHRASES)
+    for phrase in (phrase.rstrip(_STOPS) for phrase in (*_PLACEHOLDER_PHRASES, *_KEPT_PHRASES))
     for spelling in (phrase, phrase.lower(), phrase[:1].upper() + phrase[1:])
-    for stop in ("", ".")
-) - {"."}
+    for stop in ("", *_STOPS)
+)
 
-_EDITED = re.compile(rf"[ \n]?[{INVISIBLE}]*<(?:{_any_of(phrases.EDITED)})\.?>$", re.IGNORECASE)
+_EDITED = re.compile(
+    rf"[ \n]?(?:[{INVISIBLE}]*<(?i:{_any_of(phrases.EDITED)})\.?>|{MARK}<[^<>:\n]{{5,80}}>)$"
+)
 _IOS_ATTACHED = re.compile(
-    rf"<(?:(?:{_any_of(phrases.ATTACHED)}):|[^<>:\n]{{2,40}}:(?= ?[0-9]{{8}}-)) ?(?P<name>[^<>/\n]+)>",
+    rf"<(?:(?:{_any_of(phrases.ATTACHED)}):|[^<>:\n]{{2,40}}:(?= ?[0-9]{{8}}-)|(?<={MARK}<)[^<>:\n]{{2,40}}:)"
+    r" ?(?P<name>[^<>/\n]+)>",
     re.IGNORECASE,
 )
 _OLD_ATTACHED = re.compile(
     rf"[{INVISIBLE}]*(?P<name>[^/\n]{{1,255}}\.\w{{1,10}}) <(?:{_any_of(phrases.ATTACHED)})>", re.IGNORECASE
 )
-# Android: a name that WhatsApp gave with any words behind it, or any name with the known words.
+# Android: a name that WhatsApp gave or that stands behind its mark with any words behind it, or any
+# name with the known words.
 _FILE_ATTACHED = re.compile(
-    rf"[{INVISIBLE}]*(?P<name>(?P<given>(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+)?"
+    rf"(?P<marked>[{INVISIBLE}]+)?(?P<name>(?P<given>(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+)?"
     r"[^/\n]{0,255}\.\w{1,10})"
-    rf" \((?(given)[^()\n]+|(?:{_any_of(phrases.FILE_ATTACHED)}))\)(?:\n(?P<caption>(?s:.*)))?",
+    rf" \((?(given)[^()\n]+|(?(marked)[^()\n]+|(?:{_any_of(phrases.FILE_ATTACHED)})))\)"
+    r"(?:\n(?P<caption>(?s:.*)))?",
     re.IGNORECASE,
 )
-_LOCATION = re.compile(r"[^:\n]{1,40}: ?https://maps\.google\.com/\?q=-?[0-9.]+,-?[0-9.]+$")
+_FILE_NAME = re.compile(r"[^/\n<>:]{1,255}\.(?=\w{1,5}$)\w*[A-Za-z]\w*")
+# A document's name, and the number of its pages in any language.
+_TITLE = re.compile(rf"([^/\n<>]{{1,255}}\.\w{{1,10}})(?: • [{INVISIBLE}]*[^\n<>]{{1,30}})?")
+_LOCATION = re.compile(
+    r"(?:[^:\n]{1,40}: ?https://maps\.google\.com/(?:maps)?\?q=-?[0-9.]+,-?[0-9.]+"
+    r"|[^\n]+(?:: |\n(?:[^\n]+\n)?)https://foursquare\.com/v/[0-9a-f]+)$"
+)
 _POLL = re.compile(rf"(?:{_any_of(phrases.POLL)}):\n", re.IGNORECASE)
+# The question, and options that begin with the same word and end with their votes, in any language.
+_VOTES = rf"[^\n]*\([{INVISIBLE}]*\d+[^()\n]*\)"
+_POLL_LINES = re.compile(
+    rf"[^\W\d_][^:\n]{{1,30}}:\n[^\n]+\n[{INVISIBLE}]*(?P<option>[^\W\d_][^:\n]{{1,30}}): {_VOTES}"
+    rf"(?:\n[{INVISIBLE}]*(?P=option): {_VOTES})*"
+)
 _CALL = re.compile(rf"(?:{_any_of((*phrases.MISSED_CALL, *phrases.CALL))})(?=$|[.,·\n ])", re.IGNORECASE)
+# What became of a call stands behind a second mark.
+_MARKED_TWICE = re.compile(rf"[^\n{INVISIBLE}]{{3,30}}[.,] {MARK}[^\n{INVISIBLE}]{{1,30}}")
 _BY_ADMIN = re.compile(_any_of(phrases.DELETED_BY_ADMIN), re.IGNORECASE)
+_UNSEEN = re.compile(_any_of(phrases.UNSEEN), re.IGNORECASE)
 _NOTICE = re.compile(rf"(?:^|\W)(?:{_any_of(phrases.NOTICE)})(?:\W|$)", re.IGNORECASE)
 _QUOTING = re.compile(rf"\W(?:{_any_of(phrases.QUOTING_NOTICE)})(?:\W|$)", re.IGNORECASE)
 
@@ -116,26 +143,38 @@ _KIND_OF_EXTENSION = {
 }
 
 
+# What is in every text that may hold more than words, unless it is a phrase as a whole.
+_SIGNS = (MARK, "<", "(", ":\n", "//maps.g", "//foursquare")
+
+
+def needing_reading(bodies: list[str], text: str) -> Iterable[int]:
+    """Which bodies of a text may hold more than words, by their numbers.
+
+    Cheap, as it is asked of every message: a sign that the whole text lacks is looked for in no body.
+    """
+    found = [number for number, body in enumerate(bodies) if body in WHOLE_BODIES]
+    for sign in _SIGNS:
+        if sign in text:
+            found += [number for number, body in enumerate(bodies) if sign in body]
+    return sorted(set(found))
+
+
 def needs_reading(body: str) -> bool:
-    """Whether a text may hold more than words. Cheap, as it is asked of every message."""
-    return (
-        body in _WHOLE_BODIES
-        or MARK in body
-        or "<" in body
-        or "(" in body
-        or "//maps.g" in body
-        or ":\n" in body
-    )
+    """The same of one text."""
+    return bool(needing_reading([body], body))
 
 
-def read_authored(body: str, author: str) -> Reading:
-    """Reads the text of a message that carries a name; SYSTEM means that the name is not its author."""
+def read_authored(body: str, author: str, names: Container[str] = ()) -> Reading:
+    """Reads the text of a message that carries a name; SYSTEM means that the name is not its author.
+
+    `names` are those of the chat: a notice begins with one of them.
+    """
     bare = body.lstrip(INVISIBLE)
-    reading = _whole(bare) or _attachment(body) or _omitted_at_end(body) or _structured(bare)
+    reading = _whole(bare) or _attachment(body) or _omitted(body) or _structured(bare)
     if reading is not None:
         return reading
     if body.startswith(MARK) and len(bare) <= _NOTICE_CHARS and not bare.startswith(_MENTIONS):
-        return Reading(_kind_of_marked(bare, author), bare)
+        return Reading(_kind_of_marked(bare, author, names), bare)
     return Reading(MessageKind.TEXT, body)
 
 
@@ -191,39 +230,61 @@ def _attachment(body: str) -> Reading | None:
         return None
     name, caption = ios["name"], body[:start].strip(f"{INVISIBLE} \n")
     # A document's title stands before its name and says nothing more than the number of pages.
-    if name.endswith(caption.split(" • ")[0]):
+    title = caption.split(" • ")[0]
+    if title and "\n" not in caption and (name == title or name.endswith(f"-{title}")):
         caption = ""
     return Reading(kind_of_file(name), caption, name)
 
 
-def _omitted_at_end(body: str) -> Reading | None:
-    """`caption <mark>image omitted`, or `Title.pdf • 3 pages <mark>document omitted`."""
+def _omitted(body: str) -> Reading | None:
+    """What was left out beside words: a caption, or the title of a document."""
     before, mark, last = body.rpartition(MARK)
-    kind = _PLACEHOLDERS.get(_key(last)) if mark and last else None
-    if kind is None:
+    if mark and last:
+        return _omitted_behind(before.strip(f"{INVISIBLE} \n"), last)
+    first, feed, caption = body.partition("\n")
+    if not feed or not first.startswith("<") or _PLACEHOLDERS.get(_key(first)) is None:
         return None
-    before = before.strip(f"{INVISIBLE} \n")
-    if kind is MessageKind.DOCUMENT:
-        return Reading(kind, "", before.split(" • ")[0])
-    return Reading(kind, before)
+    if _FILE_NAME.fullmatch(caption):
+        return Reading(kind_of_file(caption), "", caption)
+    return Reading(_PLACEHOLDERS[_key(first)], caption)
+
+
+def _omitted_behind(before: str, last: str) -> Reading | None:
+    """`caption <mark>image omitted`, or `Title.pdf • 3 pages <mark>document omitted`."""
+    kind = _PLACEHOLDERS.get(_key(last))
+    if kind is MessageKind.DOCUMENT or (
+        kind is None and len(last) <= _PLACEHOLDER_CHARS and "\n" not in last
+    ):
+        title = _TITLE.fullmatch(before)
+        if title:
+            return Reading(MessageKind.DOCUMENT, "", title[1])
+    return None if kind is None else Reading(kind, before)
 
 
 def _structured(bare: str) -> Reading | None:
     if _LOCATION.match(bare):
         return Reading(MessageKind.LOCATION, bare)
-    if _POLL.match(bare):
+    if _POLL.match(bare) or _POLL_LINES.fullmatch(bare.rstrip("\n")):
         return Reading(MessageKind.POLL, bare)
     return None
 
 
-def _kind_of_marked(bare: str, author: str) -> MessageKind:
+def _kind_of_marked(bare: str, author: str, names: Container[str]) -> MessageKind:
     """The kind of a text that WhatsApp wrote and that is no placeholder of the listed languages."""
-    if _CALL.match(bare):
+    if _CALL.match(bare) or _MARKED_TWICE.fullmatch(bare):
         return MessageKind.CALL
     if _BY_ADMIN.match(bare):
         return MessageKind.DELETED
-    if bare.startswith(author) or _NOTICE.search(bare):
+    if _UNSEEN.match(bare):
+        return MessageKind.OTHER
+    if bare.startswith((author, "~")) or _NOTICE.search(bare) or _begins_with_name(bare, names):
         return MessageKind.SYSTEM
     if len(bare) <= _PLACEHOLDER_CHARS and len(bare.split()) <= _PLACEHOLDER_WORDS:
         return MessageKind.OTHER
     return MessageKind.SYSTEM
+
+
+def _begins_with_name(bare: str, names: Container[str]) -> bool:
+    """Whether the first one, two or three words are a name of the chat."""
+    words = bare.split(" ", 3)
+    return any(" ".join(words[:count]) in names for count in range(1, len(words)))

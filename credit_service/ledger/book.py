@@ -91,6 +91,10 @@ class Book:
         """Answer the account's row, granted a coin or not; the caller made one for a first Grant."""
         return self._accounts[user_id]
 
+    def erased_account(self, pseudonym: str) -> Account | None:
+        """Answer the account that an erasure gave this name, granted a coin or not; None before that."""
+        return self._accounts.get(pseudonym) if pseudonym else None
+
     def owner(self, reservation: Reservation) -> Account:
         """Answer the account of a reservation: a reservation without one cannot be."""
         return self._accounts[reservation.user_id]

@@ -126,10 +126,15 @@ class Extend:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close an account for good and give back what is reserved in it."""
+    """Close an account for good and give back what is reserved in it.
+
+    With a `pseudonym` it is the first half of an erasure, whose second one gives the account that name: where
+    an account has it already, all is done, and the one that has the user's id now is another one.
+    """
 
     user_id: str
     request_id: UUID
+    pseudonym: str = ""
 
 
 OnAccount = Grant | Debit | Reserve | Close

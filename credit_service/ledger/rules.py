@@ -217,6 +217,8 @@ def _give_back(book: Book, account: Account, reservation: Reservation, reason: s
 
 def _close(book: Book, close: Close, now: datetime, _new_id: UUID) -> Result:
     sent = sent_fields(close)
+    if erased := book.erased_account(close.pseudonym):
+        return Closed(erased)
     if remembered := book.request(close.user_id, close.request_id):
         # An account with a great many reservations is emptied in several transactions.
         if remembered.operation is OperationKind.CLOSE:

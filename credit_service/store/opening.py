@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -55,12 +56,26 @@ class Opened:
     more_held: bool
 
 
+class StaleOwners(Exception):
+    """Reservations belong to other accounts than those that were locked: they were erased meanwhile."""
+
+    def __init__(self, reservation_ids: Sequence[UUID]) -> None:
+        """Name the reservations."""
+        super().__init__(reservation_ids)
+        self.reservation_ids = reservation_ids
+
+
 async def open_book(
     connection: "asyncpg.Connection[Any]", wanted: Wants, *, wait: bool, due_limit: int
 ) -> Opened:
-    """Lock and read. Without `wait` accounts that somebody else holds are left out, and named as busy."""
+    """Lock and read. Without `wait` accounts that somebody else holds are left out, and named as busy.
+
+    Raises `StaleOwners`.
+    """
     row = await connection.fetchrow(_OPEN, *_arguments(wanted, wait, due_limit))
     assert row is not None
+    if stale := [values[0] for values in row["reservations"] or () if values[1] not in wanted.user_ids]:
+        raise StaleOwners(stale)
     # A first Grant may have made an account after our lock statement found none: for this batch it is not
     # there, and so neither is what was answered in it meanwhile.
     accounts = [keyed(values, row["transaction_key"]) for values in row["accounts"] or ()]

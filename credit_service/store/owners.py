@@ -1,4 +1,4 @@
-"""Whose a reservation is: asked once, because it never changes."""
+"""Whose a reservation is: asked once, because it changes only when the owner's account is erased."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,6 +51,11 @@ class Owners:
         """Keep the owners of reservations that were just made: their Charges will ask."""
         for reservation in filter(None, reservations):
             self._keep(reservation.reservation_id, reservation.user_id)
+
+    def forget(self, reservation_ids: Iterable[UUID]) -> None:
+        """Have them looked up again: their accounts have other names now."""
+        for reservation_id in reservation_ids:
+            self._kept.pop(reservation_id, None)
 
     async def _looked_up(self, keys: Iterable[UUID]) -> dict[UUID, str]:
         rows = await in_driver_transaction(

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -10,13 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.ledger import Event, EventKind, Operation, Refusal, Result, apply
 from credit_service.store.course import Course, see_through
-from credit_service.store.opening import Opened, open_book
+from credit_service.store.joining import LedgerPart, TooMuchDue
+from credit_service.store.opening import Opened, StaleOwners, open_book
 from credit_service.store.owners import Owners
 from credit_service.store.wants import Wants, account_of, wants
 from credit_service.store.writing import write
 from servicekit.driver import in_driver_transaction_with_lock_retry
 from servicekit.errors import LockTimeout
 from servicekit.ids import uuid7
+
+_Answer = TypeVar("_Answer")
 
 _DUE_LIMIT = 1_000
 """Expired reservations that one transaction writes down, beside those that its operations name."""
@@ -88,10 +92,8 @@ class Store:
         repeated then, under the same request ids. Accounts with a great many expired reservations have those
         written down first, in transactions of a bounded size.
         """
-        owners = await self.owners.of_all(operations)
-        batch = _Batch(operations, linked, owners, wants(operations, owners), wait=True)
         for _ in range(_MAX_ROUNDS):
-            done = await self._commit(lambda connection, course: self._execute(connection, course, batch))
+            done = await self._one_round(operations, linked, wait=True)
             if not (done.opened.more_due or done.opened.more_held):
                 return [result for result in done.results if result is not None]
         raise LockTimeout
@@ -102,10 +104,50 @@ class Store:
         The others answer None: they are to be done by `execute`, apart, because they may take long. Raises
         as `execute` does.
         """
-        owners = await self.owners.of_all(operations)
-        batch = _Batch(operations, (), owners, wants(operations, owners), wait=False)
-        done = await self._commit(lambda connection, course: self._execute(connection, course, batch))
-        return done.results
+        return (await self._one_round(operations, (), wait=False)).results
+
+    async def _one_round(
+        self, operations: Sequence[Operation | Refusal], linked: Collection[int], *, wait: bool
+    ) -> _Done:
+        """Run the batch's transaction, again when an owner that it went by was erased.
+
+        Closes the race of a Charge or Release with the erasure of its account, whose reservations have
+        another owner then than the one that was kept here. It ends, because an account is erased once.
+        """
+        while True:
+            owners = await self.owners.of_all(operations)
+            batch = _Batch(operations, linked, owners, wants(operations, owners), wait)
+            try:
+                return await self._commit(partial(self._execute, batch))
+            except StaleOwners as error:
+                self.owners.forget(error.reservation_ids)
+
+    async def join(self, work: Callable[[LedgerPart], Awaitable[_Answer]]) -> _Answer:
+        """Run a caller's transaction in which the ledger takes part (`joining`), and answer what it answers.
+
+        `work` may run several times and must have no effect outside of its transaction. Raises as `execute`.
+        """
+        for _ in range(_MAX_ROUNDS):
+            try:
+                return await self._join(work)
+            except TooMuchDue as due:
+                await self.expire_due([due.user_id], _DUE_LIMIT)
+        raise LockTimeout
+
+    async def _join(self, work: Callable[[LedgerPart], Awaitable[_Answer]]) -> _Answer:
+        course = Course()
+
+        async def once(connection: "asyncpg.Connection[Any]") -> tuple[_Answer, Sequence[Event]]:
+            course.writing = False
+            part = LedgerPart(connection, course, self._new_id, _DUE_LIMIT)
+            return await work(part), part.events
+
+        async def transact() -> _Answer:
+            answer, events = await in_driver_transaction_with_lock_retry(self._engine, once)
+            self._committed(events)
+            return answer
+
+        return await see_through(transact(), course)
 
     async def due_accounts(self, limit: int, but: Collection[str] = ()) -> list[str]:
         """Answer the accounts of the `limit` reservations that are due longest, without those of `but`."""
@@ -123,7 +165,7 @@ class Store:
         expired reservation as expired already.
         """
         batch = _Batch((), (), {}, Wants(user_ids=dict.fromkeys(user_ids)), wait=False, due_limit=limit)
-        done = await self._commit(lambda connection, course: self._execute(connection, course, batch))
+        done = await self._commit(partial(self._execute, batch))
         return Swept(len(done.events), [user_id for user_id in user_ids if user_id not in done.opened.busy])
 
     async def _commit(self, work: Callable[["asyncpg.Connection[Any]", Course], Awaitable[_Done]]) -> _Done:
@@ -140,7 +182,7 @@ class Store:
 
         return await see_through(transact(), course)
 
-    async def _execute(self, connection: "asyncpg.Connection[Any]", course: Course, batch: _Batch) -> _Done:
+    async def _execute(self, batch: _Batch, connection: "asyncpg.Connection[Any]", course: Course) -> _Done:
         """Lock and read, decide, write: what every transaction does."""
         course.writing = False
         opened = await open_book(connection, batch.wanted, wait=batch.wait, due_limit=batch.due_limit)

@@ -57,3 +57,5 @@ def _add_account(wanted: Wants, operation: OnAccount) -> None:
         wanted.withdrawn[operation.user_id] = wanted.withdrawn.get(operation.user_id, 0) + operation.amount
     elif isinstance(operation, Close):
         wanted.closed[operation.user_id] = None
+        if operation.pseudonym:
+            wanted.user_ids[operation.pseudonym] = None

@@ -1,33 +1,90 @@
 """What the API answers and takes, as JSON. Times are RFC 3339 in UTC, ids strings, coins numbers."""
 
+from gateway.models.admin import Account, AdminGrantRequest, AdminMove, AdminRefundRequest, GrantType
 from gateway.models.catalogue import Categories, Category, CategoryInsights, InsightType
-from gateway.models.chats import Chat, Chats, Message, Messages, Participant, RenameRequest
-from gateway.models.credits import Balance, Package, Packages, Transaction, Transactions, TransactionType
-from gateway.models.insights import ChatInsights, Insight, Job, JobError, Progress, Totals, UnlockRequest
+from gateway.models.chats import (
+    Chat,
+    Chats,
+    ChatStats,
+    ImportReport,
+    Message,
+    Messages,
+    Participant,
+    RenameRequest,
+)
+from gateway.models.credits import Balance, Transaction, Transactions, TransactionType
+from gateway.models.insights import (
+    ChatInsights,
+    Insight,
+    InsightFailure,
+    Job,
+    JobError,
+    Progress,
+    Totals,
+    UnlockRequest,
+)
 from gateway.models.operations import Health, Pool, Pools, Root, ServiceHealth
-from gateway.models.users import StoreUserRequest, User
+from gateway.models.payments import (
+    Checkout,
+    Order,
+    OrderRequest,
+    Package,
+    Packages,
+    PaymentProvider,
+    Price,
+    WebhookResult,
+)
+from gateway.models.rag import (
+    GenerateRequest,
+    Passage,
+    Passages,
+    QueryAnswer,
+    QueryRequest,
+    Usage,
+    VectorStatus,
+)
+from gateway.models.users import Erasure, StoreUserRequest, User
 
 __all__ = [
+    "Account",
+    "AdminGrantRequest",
+    "AdminMove",
+    "AdminRefundRequest",
     "Balance",
     "Categories",
     "Category",
     "CategoryInsights",
     "Chat",
     "ChatInsights",
+    "ChatStats",
     "Chats",
+    "Checkout",
+    "Erasure",
+    "GenerateRequest",
+    "GrantType",
     "Health",
+    "ImportReport",
     "Insight",
+    "InsightFailure",
     "InsightType",
     "Job",
     "JobError",
     "Message",
     "Messages",
+    "Order",
+    "OrderRequest",
     "Package",
     "Packages",
     "Participant",
+    "Passage",
+    "Passages",
+    "PaymentProvider",
     "Pool",
     "Pools",
+    "Price",
     "Progress",
+    "QueryAnswer",
+    "QueryRequest",
     "RenameRequest",
     "Root",
     "ServiceHealth",
@@ -37,5 +94,8 @@ __all__ = [
     "TransactionType",
     "Transactions",
     "UnlockRequest",
+    "Usage",
     "User",
+    "VectorStatus",
+    "WebhookResult",
 ]

@@ -65,19 +65,3 @@ class Transactions(BaseModel):
 
     transactions: list[Transaction]
     next_page_token: str = NEXT_PAGE_TOKEN
-
-
-class Package(BaseModel):
-    """An amount of coins on sale."""
-
-    model_config = example(package_id="coins-400", title="400 coins", coins=400)
-
-    package_id: str
-    title: str
-    coins: int
-
-
-class Packages(BaseModel):
-    """The packages on sale, smallest first."""
-
-    packages: list[Package]

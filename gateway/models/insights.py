@@ -41,6 +41,13 @@ class JobError(BaseModel):
     details: dict[str, str]
 
 
+class InsightFailure(BaseModel):
+    """An insight that could not be made."""
+
+    insight_type_id: str
+    error: JobError
+
+
 class Job(BaseModel):
     """A piece of ordered work."""
 
@@ -52,11 +59,14 @@ class Job(BaseModel):
         category_id="romantic",
         insight_type_ids=["message_balance", "response_times"],
         price=400,
+        charge_mode="ALL_OR_NOTHING",
+        charge_amount=None,
         progress={"stage_index": 3, "stage_count": 6, "stage_name": "response_times", "percent": 50},
         totals={"requested": 2, "completed": 1, "failed": 0},
         reservation_id="0197a3c4-20b1-7a1b-bc0d-6e5f4a3b2c1d",
         transaction_id=None,
         error=None,
+        failures=[],
         attempt=1,
         cancel_requested=False,
         payment_retry_time=None,
@@ -75,12 +85,15 @@ class Job(BaseModel):
     chat_id: str = Field(description="the chat that it is about")
     category_id: str | None
     insight_type_ids: list[str]
-    price: int = Field(description="coins that it costs")
+    price: int = Field(description="coins that it costs, at most")
+    charge_mode: str = Field(description="ALL_OR_NOTHING or WHAT_SUCCEEDED: what a partial success costs")
+    charge_amount: int | None = Field(description="coins that were charged, or are to be; null before")
     progress: Progress
     totals: Totals
     reservation_id: str | None = Field(description="what holds its coins; null before there is one")
     transaction_id: str | None = Field(description="what charged its coins; null before")
     error: JobError | None
+    failures: list[InsightFailure] = Field(description="what could not be made, where the rest is charged")
     attempt: int = Field(description="how often a worker took it")
     cancel_requested: bool
     payment_retry_time: Time | None = Field(description="when a failed payment is tried again")

@@ -40,3 +40,17 @@ class User(BaseModel):
     create_time: Time | None
     update_time: Time | None
     created: bool = Field(description="whether this call made the user")
+
+
+class Erasure(BaseModel):
+    """A deletion that has begun: nothing of the user is to be seen any more."""
+
+    model_config = example(
+        erasure_id="0197a3c6-9d10-7f01-8b2c-3d4e5f6a7b8c",
+        delete_time="2026-03-01T09:30:00Z",
+        purge_time="2026-03-31T09:30:00Z",
+    )
+
+    erasure_id: str
+    delete_time: Time | None
+    purge_time: Time | None = Field(description="from when on what is left is removed for good")

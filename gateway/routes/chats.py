@@ -1,4 +1,4 @@
-"""Chats: upload, read, rename, delete, bring back."""
+"""Chats: upload, read, count, rename, delete, bring back."""
 
 from typing import Annotated, Any
 
@@ -57,6 +57,11 @@ _UPLOAD_BODY: dict[str, Any] = {
                             "format": "time-zone",
                             "description": "IANA name of the zone of the file's times",
                             "examples": ["Europe/Berlin"],
+                        },
+                        "export_chat": {
+                            "type": "string",
+                            "description": "which chat of a file that holds several: its id or name, "
+                            "as the error IMPORT_CHOOSE_CHAT lists them in `details.chats`",
                         },
                         "file": {
                             "type": "string",
@@ -120,6 +125,13 @@ async def list_chats(
     return models.Chats(
         chats=[views.chat(row) for row in answer.chats], next_page_token=answer.next_page_token
     )
+
+
+@router.get("/public/{chat_id}/stats", responses=errors(400, "CHAT_NOT_FOUND"))
+async def get_chat_stats(chat_id: str, services: Backends) -> models.ChatStats:
+    """Answer counts over a chat to anybody who has its id: no names, no text, no owner."""
+    request = chat_pb2.GetChatStatsRequest(chat_id=chat_id)
+    return views.chat_stats((await services.caller.call(services.chats.GetChatStats, request)).stats)
 
 
 @router.get("/{chat_id}", responses=errors(400, 401, "CHAT_NOT_FOUND"))

@@ -71,10 +71,12 @@ async def list_transactions(
 
 @router.get("/packages", response_model=models.Packages, responses=errors() | NOT_MODIFIED)
 async def list_packages(services: Backends, request: Request) -> Response:
-    """List the coin packages on sale, smallest first. May be kept for a minute."""
+    """List the coin packages on sale, smallest first, with their prices, and who may be paid with.
+
+    May be kept for a minute.
+    """
     answer = await services.caller.call(services.payments.ListPackages, payment_pb2.ListPackagesRequest())
-    packages = [views.package(row) for row in answer.packages]
-    return cached(request, models.Packages(packages=packages), PUBLIC)
+    return cached(request, views.packages(answer), PUBLIC)
 
 
 def _timestamp(field: str, value: datetime | None) -> Timestamp | None:

@@ -71,7 +71,8 @@ async def unlock_category(
 ) -> models.Job:
     """Order a category's insights for a chat; `Location` is where the job can be followed.
 
-    The coins are reserved now, charged when all insights are made, and released when that fails.
+    The coins are reserved now, charged when all insights are made, and released when that fails. In a
+    category with `charge_mode` WHAT_SUCCEEDED what was made is charged, and the rest released.
     """
     request = insight_pb2.UnlockRequest(
         user_id=user_id, chat_id=order.chat_id, category_id=order.category_id, request_id=request_id

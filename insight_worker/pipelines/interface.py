@@ -1,13 +1,14 @@
 """What a pipeline is to the runner, and what the runner gives to a pipeline.
 
-A pipeline is pure: its stages are plain synchronous functions of the messages and the params. The runner does
-the rest: it reads the messages, times each stage, saves each result, beats the lease, and settles.
+A pipeline is pure: its stages are plain synchronous functions of the messages and the params, and of what a
+language model answers. The runner does the rest: it reads the messages, asks the model, times each stage,
+saves each result, beats the lease, and settles.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 """What fits into a google.protobuf.Struct. Floats are finite; keys are strings."""
@@ -44,10 +45,12 @@ class InsightResult:
 
 
 class InsightFailed(Exception):
-    """This insight type cannot be made of this chat; a stage returns it, it does not raise it.
+    """This insight type cannot be made of this chat. A stage that makes insights returns it; one that only
+    prepares raises it, and then nothing of the job is made.
 
-    `reason` is machine-readable: NOT_ENOUGH_MESSAGES, NEEDS_TWO_AUTHORS, UNKNOWN_INSIGHT_TYPE. `metadata`
-    repeats the numbers of `message`.
+    `reason` is machine-readable: NOT_ENOUGH_MESSAGES, NEEDS_TWO_AUTHORS, NEEDS_MORE_AUTHORS,
+    TOO_MANY_AUTHORS, UNKNOWN_INSIGHT_TYPE, MODEL_UNAVAILABLE, MODEL_REFUSED, MODEL_ANSWER_INVALID,
+    QUOTES_NOT_FOUND. `metadata` repeats the numbers of `message`.
     """
 
     def __init__(self, reason: str, message: str, metadata: Mapping[str, str] | None = None) -> None:
@@ -61,12 +64,94 @@ class InvalidParams(Exception):
     """The job's params are not what the pipeline expects: no attempt can succeed."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelRecipe:
+    """How a language model makes an insight, as the catalogue has it."""
+
+    prompt: str
+    #: The computed insights that it is told as facts.
+    statistics: tuple[str, ...]
+    #: JSON schema of its answer.
+    result_schema: Mapping[str, JsonValue]
+    chart: str
+    drawing: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an insight type needs, and how it is made; without `model` it is computed."""
+
+    min_people: int = 1
+    max_people: int | None = None
+    min_messages: int = 1
+    model: ModelRecipe | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuestion:
+    """What a language model is asked: (role, text) in order, and the JSON schema that its answer fits."""
+
+    name: str
+    messages: tuple[tuple[Literal["system", "user"], str], ...]
+    schema: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What an answer took; the cost is in millionths of a US dollar."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """What a language model answered, and whether it came to an end by itself."""
+
+    text: str
+    ended: Literal["whole", "cut_off", "refused"]
+    use: ModelUse
+
+
+class ModelUnavailable(Exception):
+    """No language model can be asked, or none has answered for as long as the attempt may wait."""
+
+
 class PipelineContext(Protocol):
     """What the runner gives to every stage of one attempt. The same object goes to all stages."""
 
     @property
     def params(self) -> Mapping[str, JsonValue]:
-        """The job's params."""
+        """The job's params, and under `model_made_ids` those insight types that need a language model."""
+        ...
+
+    @property
+    def recipes(self) -> Mapping[str, Recipe]:
+        """What the job's insight types need, by id; types that the catalogue does not know are left out."""
+        ...
+
+    @property
+    def sample_chars(self) -> int:
+        """How many characters of the chat a language model is shown at most."""
+        ...
+
+    @property
+    def partial(self) -> bool:
+        """Whether the job goes on without what cannot be made."""
+        ...
+
+    def ask(self, question: ModelQuestion) -> ModelAnswer:
+        """Asks the language model, once: call it within `once`. Raises ModelUnavailable."""
+        ...
+
+    def once(
+        self, name: str, make: Callable[[], tuple[Mapping[str, JsonValue], ModelUse | None]]
+    ) -> Mapping[str, JsonValue]:
+        """What `make` made when it was first run for this job, in whatever attempt: saved before it is
+        answered, so that what was paid for is not paid again. `name` is unique within the job.
+        """
         ...
 
     @property
@@ -91,7 +176,7 @@ class Stage(Protocol):
 
     A stage that produces nothing prepares `context.state` for later stages: it has no result to save, so the
     runner runs it in every attempt in which a later stage has something left to make. A stage whose results
-    are all saved is skipped. What a stage makes depends on the messages and the params alone.
+    are all saved is skipped. What a stage makes depends on the messages, the params, and what `once` answers.
     """
 
     @property

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import pytest
 from chat_service import bootstrap
 from chat_service.catalogue.file import CatalogueError, read_catalogue
 from chat_service.catalogue.load import load_catalogue
+from chat_service.catalogue.prices import share
 from chat_service.catalogue.service import list_categories, list_insight_types
 from chat_service.errors import CategoryNotFound
 from chat_service.settings import DEFAULT_CATALOGUE
@@ -75,27 +77,38 @@ def read(url: str, work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
     return asyncio.run(run())
 
 
-def offers(url: str) -> dict[str, tuple[int, list[str]]]:
+def offers(url: str, *, with_model: bool = False) -> dict[str, tuple[int, list[str]]]:
     """What is on sale: price and types by category, in order."""
     found = {}
-    for category, count in read(url, list_categories):
-        offer = read(url, lambda sessions, name=category.category_id: list_insight_types(sessions, name))  # type: ignore[misc]  # bound at once
-        assert count == len(offer.insight_types)
-        found[category.category_id] = (
-            category.price,
+    for listed in read(url, partial(list_categories, with_model=with_model)):
+        category_id = listed.category.category_id
+        offer = read(url, partial(list_insight_types, category_id=category_id, with_model=with_model))
+        assert (listed.price, listed.insight_type_count) == (offer.price, len(offer.insight_types))
+        found[category_id] = (
+            offer.price,
             [insight_type.insight_type_id for insight_type in offer.insight_types],
         )
     return found
 
 
-def test_the_catalogue_of_the_service_sells_four_categories_at_their_prices(database_url: str) -> None:
+@pytest.mark.parametrize(
+    ("with_model", "prices"),
+    [
+        (False, {"romantic": 400, "friendship": 200, "family": 200, "workplace": 200, "any_chat": 150}),
+        (True, {"romantic": 680, "friendship": 320, "family": 320, "workplace": 320, "any_chat": 340}),
+    ],
+)
+def test_the_catalogue_of_the_service_costs_less_where_no_model_can_be_asked(
+    database_url: str, with_model: bool, prices: dict[str, int]
+) -> None:
     load_catalogue(database_url, DEFAULT_CATALOGUE)
 
-    on_sale = offers(database_url)
+    on_sale = offers(database_url, with_model=with_model)
 
-    prices = {category: price for category, (price, _) in on_sale.items()}
-    assert prices == {"romantic": 400, "friendship": 200, "family": 200, "workplace": 200}
-    assert len({name for _, types in on_sale.values() for name in types}) >= 8
+    assert {category: price for category, (price, _) in on_sale.items()} == prices
+    sold = {name for _, types in on_sale.values() for name in types}
+    assert ("chat_story" in sold) == with_model
+    assert {"topics", "message_balance"} <= sold
 
 
 def test_categories_and_types_keep_the_order_of_the_file(
@@ -138,7 +151,7 @@ def test_what_vanished_from_the_file_is_off_sale_but_not_gone_and_can_come_back(
 
     assert list(offers(database_url)) == ["a"]
     with pytest.raises(CategoryNotFound):
-        read(database_url, lambda sessions: list_insight_types(sessions, "b"))
+        read(database_url, partial(list_insight_types, category_id="b", with_model=True))
     with database.cursor() as cursor:
         cursor.execute("SELECT active FROM categories WHERE category_id = 'b'")
         assert cursor.fetchone() == (False,)
@@ -193,6 +206,122 @@ def test_a_wrong_file_is_refused_with_the_entry_that_is_wrong_and_changes_nothin
     assert str(tmp_path / "catalogue.toml") in str(raised.value)
     assert named in str(raised.value)
     assert list(offers(database_url)) == ["kept"]
+
+
+SCHEMA = """{
+  "type": "object", "additionalProperties": false, "required": ["signs", "sentences"],
+  "properties": {
+    "signs": {"type": "array", "items": {
+      "type": "object", "additionalProperties": false, "required": ["title", "strength", "quotes"],
+      "properties": {
+        "title": {"type": "string"}, "strength": {"type": "integer"},
+        "quotes": {"type": "array", "items": {"$ref": "#/$defs/quote"}}}}},
+    "sentences": {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": "string"}}}}"""
+DRAWING = 'items = "signs"\nlabel = "title"\ncolumns = [{title = "S", field = "strength"}]\n'
+ASKED = (
+    TYPE.format(id="asked")
+    + 'price = 7\nstatistics = ["one"]\nprompt = "Say it."\nresult_schema = \'\'\'\n'
+    + SCHEMA
+    + "'''\n[insight_type.drawing]\n"
+    + DRAWING
+)
+BOTH = CATEGORY.format(id="a", price=30, types='["one", "asked"]')
+
+
+def test_what_a_model_makes_is_on_sale_only_where_there_is_one_and_at_its_part_of_the_price(
+    database_url: str, load: Callable[[str], None]
+) -> None:
+    # Given a bundle for 30 of a computed type that is worth 3 and one by a model that is worth 7
+    only = CATEGORY.format(id="b", price=5, types='["asked"]')
+    load(TYPE.format(id="one") + "price = 3\n" + ASKED + BOTH + only)
+    # Then without a model the first costs its part, and what is nothing without one is not on sale
+    assert offers(database_url, with_model=True) == {"a": (30, ["one", "asked"]), "b": (5, ["asked"])}
+    assert offers(database_url, with_model=False) == {"a": (9, ["one"])}
+    with pytest.raises(CategoryNotFound):
+        read(database_url, partial(list_insight_types, category_id="b", with_model=False))
+
+
+def test_a_category_without_a_price_costs_what_its_types_cost(
+    database_url: str, load: Callable[[str], None]
+) -> None:
+    load(TYPE.format(id="one") + "price = 3\n" + ASKED + BOTH.replace("price = 30\n", ""))
+    assert offers(database_url, with_model=True) == {"a": (10, ["one", "asked"])}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("price = 7", "price = 0", "insight_type.asked.price"),
+        ("price = 7", "min_people = 3\nmax_people = 2", "max_people is 2, less than min_people, 3"),
+        ('prompt = "Say it."', "", "prompt and result_schema go together"),
+        ('statistics = ["one"]', 'statistics = ["nine"]', "nine is no computed insight_type"),
+        ('statistics = ["one"]', 'statistics = ["asked"]', "asked is no computed insight_type"),
+        ('chart = "bars"', 'chart = "pie"', "insight_type.asked.chart"),
+        ('"type": "object", "additional', '"type": "list", "additional', "is no JSON schema"),
+        ('label = "title"', 'label = "wonder"', "no plain field wonder"),
+        ('"title": {"type": "string"}', '"title": true', "$.signs[].title: must be an object"),
+        ('"required": ["signs", ', '"required": ["signs", 5, ', "is no JSON schema"),
+        ('"maxItems": 3', '"maxItems": 30', "$.sentences"),
+        ('"maxItems": 3', '"pattern": "x"', "pattern is not supported"),
+        ('{"$ref": "#/$defs/quote"}', '{"type": "string"}', "needs a quote somewhere"),
+        ('{"$ref": "#/$defs/quote"}', '{"$ref": "#/$defs/lie"}', "only #/$defs/quote can be referred to"),
+        ('"title", "strength", "quotes"]', '"title"]', "required must name all properties"),
+        ('"signs": {"type": "array", ', '"signs": {"type": "array", "minItems": "2", ', "is no JSON schema"),
+        ('"signs"', '"chart"', "the name is taken"),
+        ('"required": ["signs", ', '"required" ["signs", ', "is not JSON"),
+        ('field = "strength"', 'field = "title"', "title is no number, which bars needs"),
+        ('items = "signs"', 'items = "wonders"', "wonders is no list of objects"),
+        ('label = "title"', "", "bars needs a label"),
+    ],
+)
+def test_a_wrong_type_of_a_model_is_refused_with_what_is_wrong(
+    tmp_path: Path, before: str, after: str, named: str
+) -> None:
+    # Given a file that is right but for one place
+    assert before in ASKED
+    wrong = ASKED.replace(before, after)
+    path = tmp_path / "catalogue.toml"
+    path.write_text(TYPE.format(id="one") + wrong + BOTH)
+    # Then it is refused, and says so in the entry's name
+    with pytest.raises(CatalogueError) as raised:
+        read_catalogue(path)
+    assert named in str(raised.value)
+    assert "asked" in str(raised.value)
+
+
+def test_a_bundle_that_no_chat_can_get_all_of_is_refused_unless_it_is_charged_in_part(
+    tmp_path: Path,
+) -> None:
+    types = TYPE.format(id="one") + "max_people = 2\n" + TYPE.format(id="two") + "min_people = 3\n"
+    bundle = CATEGORY.format(id="a", price=1, types='["one", "two"]')
+    path = tmp_path / "catalogue.toml"
+    path.write_text(types + bundle)
+    with pytest.raises(CatalogueError, match="one takes at most 2 people and two at least 3"):
+        read_catalogue(path)
+    path.write_text(types + bundle + 'charge = "what_succeeded"\n')
+    assert read_catalogue(path).category[0].charge == "what_succeeded"
+
+
+@pytest.mark.parametrize(
+    ("price", "part", "whole", "costs"),
+    [
+        (30, 10, 30, 10),
+        (100, 1, 3, 33),
+        (100, 3, 3, 100),
+        (1, 1, 3, 1),
+        (10, 0, 3, 0),
+        (10**12, 1, 1, 10**12),
+    ],
+)
+def test_a_part_costs_its_part_rounded_down_but_never_nothing(
+    price: int, part: int, whole: int, costs: int
+) -> None:
+    assert share(price, part, whole) == costs
+
+
+def test_what_is_no_part_has_no_price() -> None:
+    with pytest.raises(ValueError, match="4 is no part of 3"):
+        share(10, 4, 3)
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def test_ten_same_imports_at_once_make_one_chat(
         ({"format": chat_pb2.CHAT_FORMAT_WHATSAPP_TEXT}, "format"),
         ({"date_order": chat_pb2.DATE_ORDER_DAY_FIRST}, "date_order"),
         ({"time_zone": "UTC"}, "time_zone"),
+        ({"export_chat": "Anna"}, "export_chat"),
     ],
 )
 def test_another_header_under_a_used_request_id_is_refused(
@@ -220,7 +221,7 @@ UNREADABLE = {
     "a picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 64,
     "NUL bytes": b"\x00" * 5_000,
     "Latin-1": "01/03/2024, 10:00 - Anna: Grüße\n".encode("latin-1"),
-    "a ZIP archive": zipped(),
+    "a ZIP archive that was cut off": zipped()[:-30],
     "a database": b"SQLite format 3\x00" + b"\x00" * 100,
     "JSON": b'{"messages": []}',
     "dates that are none": b"99/99/2024, 10:00 - Anna: hi\n",

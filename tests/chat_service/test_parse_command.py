@@ -8,6 +8,7 @@ import pytest
 from chat_service.__main__ import main
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+ACCOUNT = Path(__file__).parent / "parsers" / "exports" / "telegram_account.json"
 
 
 def test_a_file_is_summed_up_without_any_setting(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,3 +32,11 @@ def test_a_file_that_cannot_be_read_is_exit_code_1_with_the_reason(
     complaints = capsys.readouterr().err
     assert "line 1" in complaints
     assert "nowhere.txt" in complaints
+
+
+def test_the_chats_of_an_account_are_listed_and_one_is_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["parse", str(ACCOUNT)]) == 1
+    assert "  22: Bert\n" in capsys.readouterr().err
+
+    assert main(["parse", str(ACCOUNT), "--chat", "22"]) == 0
+    assert json.loads(capsys.readouterr().out)["messages"] == 2

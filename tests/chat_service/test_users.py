@@ -1,5 +1,7 @@
 """UserService over gRPC, with a real credit_service that keeps the coins."""
 
+import asyncio
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +10,15 @@ from typing import Any
 import grpc
 import pytest
 
+from chat_service.core import Core
 from chat_service.settings import ChatSettings
+from chat_service.users import signup_bonus
 from chat_service.users.signup_bonus import bonus_request_id
 from protos.chat.v1 import chat_pb2
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
 from tests.chat_service.clients import ChatClient, refused, served
+from tests.chat_service.conftest import Connection
+from tests.eventually import eventually
 
 BONUS = 50
 
@@ -150,6 +156,92 @@ def test_without_a_bonus_no_account_is_made(
     with pytest.raises(grpc.RpcError) as raised:
         balance(credit, user_id)
     assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def leave(client: ChatClient, user_id: str) -> chat_pb2.DeleteUserResponse:
+    request = chat_pb2.DeleteUserRequest(user_id=user_id, request_id=str(uuid.uuid4()))
+    answer: chat_pb2.DeleteUserResponse = client.call(client.users.DeleteUser, request)
+    return answer
+
+
+def test_who_leaves_and_comes_back_gets_no_second_bonus(
+    client: ChatClient, credit: credit_pb2_grpc.CreditServiceStub, chat_database: Connection
+) -> None:
+    user_id = new_id()
+    store(client, user_id)
+    leave(client, user_id)
+
+    assert store(client, user_id).created
+    assert not store(client, user_id).created
+
+    with pytest.raises(grpc.RpcError) as raised:
+        balance(credit, user_id)
+    assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+    with chat_database.cursor() as cursor:
+        cursor.execute("SELECT * FROM signup_bonus_claims")
+        assert user_id not in str(cursor.fetchall())
+
+
+def test_after_long_enough_the_bonus_is_granted_again(
+    client: ChatClient, credit: credit_pb2_grpc.CreditServiceStub, chat_database: Connection
+) -> None:
+    user_id = new_id()
+    store(client, user_id)
+    leave(client, user_id)
+    with chat_database.cursor() as cursor:
+        cursor.execute("UPDATE signup_bonus_claims SET expire_time = now()")
+
+    store(client, user_id)
+
+    assert balance(credit, user_id) == BONUS
+    # and what is over is forgotten
+    eventually(lambda: claims(chat_database) == 0)
+
+
+def claims(database: Connection) -> int:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM signup_bonus_claims")
+        [(count,)] = cursor.fetchall()
+        return int(count)
+
+
+def waiting_for_locks(database: Connection) -> bool:
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return cursor.fetchall() != [(0,)]
+
+
+def test_a_bonus_that_is_being_granted_when_its_user_leaves_goes_to_the_old_account(
+    client: ChatClient,
+    credit: credit_pb2_grpc.CreditServiceStub,
+    chat_database: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user_id = new_id()
+    reached, opened, grant = threading.Event(), threading.Event(), signup_bonus._grant
+
+    async def held_up(core: Core, whose: str) -> None:
+        reached.set()
+        await asyncio.to_thread(opened.wait, 20.0)
+        await grant(core, whose)
+
+    monkeypatch.setattr(signup_bonus, "_grant", held_up)
+    with ThreadPoolExecutor(2) as pool:
+        storing = pool.submit(store, client, user_id)
+        assert reached.wait(20.0)
+        leaving = pool.submit(leave, client, user_id)
+        # given a delete that has had every chance to overtake
+        eventually(lambda: leaving.done() or waiting_for_locks(chat_database))
+        opened.set()
+        storing.result()
+        erasure_id = leaving.result().erasure_id
+
+    assert balance(credit, f"erased-{erasure_id}") == BONUS
+    with pytest.raises(grpc.RpcError):
+        balance(credit, user_id)
 
 
 @pytest.mark.parametrize(

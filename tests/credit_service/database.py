@@ -8,8 +8,14 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812  # it is the class
 
 _TABLES = (
+    "order_transactions",
+    "reversals",
+    "webhook_events",
+    "webhook_rejections",
+    "orders",
     "archived_requests",
     "archived_reservations",
+    "erased_accounts",
     "event_cursors",
     "events",
     "requests",

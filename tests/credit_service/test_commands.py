@@ -177,11 +177,11 @@ def test_migrate_twice_is_once_and_loads_the_packages(postgres: EmbeddedPostgres
     for _ in range(2):
         ended = _run("migrate", HOLDFAST_CREDIT_DATABASE_URL=url)
         assert ended.returncode == 0, ended.stderr
-        assert ended.stdout == "credit is at revision 0002, 3 packages on sale\n"
+        assert ended.stdout == "credit is at revision 0003, 3 packages on sale\n"
     file = tmp_path / "packages.toml"
     file.write_text('[[package]]\npackage_id = "coins-400"\ntitle = "Four hundred"\ncoins = 401\n')
     ended = _run("migrate", HOLDFAST_CREDIT_DATABASE_URL=url, HOLDFAST_CREDIT_PACKAGES_FILE=str(file))
-    assert ended.stdout == "credit is at revision 0002, 1 packages on sale\n"
+    assert ended.stdout == "credit is at revision 0003, 1 packages on sale\n"
     with Database(url) as database:
         assert database.run("SELECT package_id, title, coins, on_sale FROM packages ORDER BY coins") == [
             ("coins-400", "Four hundred", 401, True),

@@ -35,6 +35,8 @@ def rows(running: Server, plain_sql: Database) -> Rows:
     with Client(running.target) as client:
         client.grant(1, "zoe")
         plain_sql.run("UPDATE accounts SET close_time = now() WHERE user_id = 'zoe'")
+        plain_sql.run("INSERT INTO accounts (user_id, close_time) VALUES ('old', now())")
+        plain_sql.run("INSERT INTO erased_accounts VALUES ('old', now(), 0)")
         return Rows(client)
 
 
@@ -223,6 +225,21 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
         "events_reserved_within_balance",
         "INSERT INTO events VALUES (1, DEFAULT, 'ana', 'granted', now(), 1, 1, 2, NULL, NULL)",
     ),
+    "a pseudonym of nobody": (
+        FOREIGN_KEY,
+        "erased_accounts_pseudonym_fkey",
+        "INSERT INTO erased_accounts VALUES ('nobody', now(), 0)",
+    ),
+    "a pseudonym twice": (
+        UNIQUE,
+        "erased_accounts_pkey",
+        "INSERT INTO erased_accounts VALUES ('old', now(), 0)",
+    ),
+    "fewer than no coins forfeited": (
+        CHECK,
+        "erased_accounts_forfeited",
+        "INSERT INTO erased_accounts VALUES ('ana', now(), -1)",
+    ),
     "an unknown operation": (
         CHECK,
         "requests_operation",
@@ -234,7 +251,39 @@ FORBIDDEN: dict[str, tuple[type[psycopg2.Error], str, str]] = {
 REFUSED: dict[str, str] = {
     "deleting a reservation": "DELETE FROM reservations WHERE reservation_id = '{held}'",
     "emptying the reservations": "TRUNCATE reservations CASCADE",
-    "changing what is archived": "UPDATE archived_reservations SET amount = 5",
+    "changing what is archived": (
+        "INSERT INTO archived_reservations SELECT * FROM reservations WHERE reservation_id = '{charged}';"
+        "UPDATE archived_reservations SET amount = 5"
+    ),
+    "deleting what is archived": "DELETE FROM archived_reservations",
+    "another name for an account": "UPDATE accounts SET user_id = 'yan' WHERE user_id = 'zoe'",
+    "another name for an open account": (
+        "INSERT INTO erased_accounts VALUES ('p', now(), 0);"
+        "UPDATE accounts SET user_id = 'p' WHERE user_id = 'ben'"
+    ),
+    "other coins along with an erased name": (
+        "INSERT INTO erased_accounts VALUES ('p', now(), 0);"
+        "UPDATE accounts SET user_id = 'p', balance = 9 WHERE user_id = 'zoe'"
+    ),
+    "another amount in an erasure": (
+        "INSERT INTO erased_accounts VALUES ('p', now(), 0);"
+        "UPDATE transactions SET user_id = 'p', amount = 5 WHERE user_id = 'zoe'"
+    ),
+    "other words in an erasure": (
+        "INSERT INTO erased_accounts VALUES ('p', now(), 0);"
+        "UPDATE transactions SET user_id = 'p', description = 'x' WHERE user_id = 'zoe'"
+    ),
+    "no words without an erasure": "UPDATE transactions SET description = '' WHERE amount < 0",
+    "an event's time in an erasure": (
+        "INSERT INTO erased_accounts VALUES ('p', now(), 0);"
+        "UPDATE events SET user_id = 'p', event_time = now() WHERE user_id = 'zoe'"
+    ),
+    "a name that an earlier erasure gave": "UPDATE transactions SET user_id = 'old' WHERE user_id = 'zoe'",
+    "forgetting a request of nobody erased": (
+        "INSERT INTO erased_accounts VALUES ('p', now(), 0); DELETE FROM requests WHERE user_id = 'zoe'"
+    ),
+    "changing what was erased": "UPDATE erased_accounts SET forfeited = 5",
+    "forgetting what was erased": "DELETE FROM erased_accounts",
     "removing what changed after it was archived": (
         "INSERT INTO archived_reservations SELECT * FROM reservations WHERE reservation_id = '{held}';"
         "UPDATE reservations SET expire_time = expire_time + interval '1 h' WHERE reservation_id = '{held}';"

@@ -16,6 +16,9 @@ from credit_service.packages import DEFAULT_FILE, load_packages, read_packages
 from credit_service.settings import CreditSettings
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 from servicekit.migrations import upgrade
+from tests.credit_service.payments.shop import settings as selling
+from tests.fakes.razorpay_server import FakeRazorpay
+from tests.fakes.stripe_server import FakeStripe
 from tests.gateway.house import Api, RunningGateway, unused_port
 from tests.served import ServedApp
 
@@ -40,9 +43,18 @@ def serve_credit(postgres: EmbeddedPostgres) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture(scope="session")
-def credit_target(serve_credit: Callable[..., str]) -> str:
-    """Where a real credit_service is."""
-    return serve_credit()
+def stripe_api() -> Iterator[FakeStripe]:
+    """Stripe."""
+    with FakeStripe() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def credit_target(serve_credit: Callable[..., str], stripe_api: FakeStripe) -> Iterator[str]:
+    """Where a real credit_service is; it sells by Stripe, by Razorpay and by TEST."""
+    with FakeRazorpay() as razorpay_api:
+        # The webhooks of the matrix are signed when it is read.
+        yield serve_credit(**selling(stripe_api, razorpay_api), stripe_webhook_tolerance_s=3_600)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +86,10 @@ def chat_target(chat_settings: ChatSettings) -> Iterator[str]:
 def gateway(credit_target: str, chat_target: str) -> Iterator[RunningGateway]:
     """A gateway in front of both services."""
     with RunningGateway(
-        credit_target=credit_target, chat_target=chat_target, gateway_uploads_per_user=10
+        credit_target=credit_target,
+        chat_target=chat_target,
+        gateway_generate_timeout_s=0.2,
+        gateway_uploads_per_user=10,
     ) as running:
         yield running
 

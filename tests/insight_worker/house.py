@@ -90,6 +90,9 @@ class House:
                 "HOLDFAST_JOB_POLL_S": "0.1",
                 "HOLDFAST_JOB_REDISPATCH_S": "2",
                 "HOLDFAST_PAYMENT_RETRY_FIRST_S": "0.5",
+                # That there is a model puts what it makes on sale; only workers ask it.
+                "HOLDFAST_MODEL_NAME": "fake-model",
+                "HOLDFAST_MODEL_BASE_URL": "http://127.0.0.1:9/v1",
             },
         )
         credit = grpc.insecure_channel(f"127.0.0.1:{self.credit_port}")
@@ -226,6 +229,15 @@ class Customer:
         """Delete the chat."""
         request = chat_pb2.DeleteChatRequest(user_id=self.user_id, chat_id=self.chat_id)
         self._house.call(self._house.chats.DeleteChat, request)
+
+    def leave(self) -> None:
+        """Delete the user."""
+        request = chat_pb2.DeleteUserRequest(user_id=self.user_id, request_id=str(uuid.uuid4()))
+        self._house.call(self._house.users.DeleteUser, request)
+
+    def come_back(self) -> None:
+        """Store the user again."""
+        self._house.call(self._house.users.StoreUser, chat_pb2.StoreUserRequest(user_id=self.user_id))
 
     def insights(self) -> dict[str, insight_pb2.Insight]:
         """Answer the insights that the user can see, by type."""

@@ -9,7 +9,10 @@ import pytest
 from dramatiq.middleware import Shutdown
 from dramatiq.threading import raise_thread_exception
 
+from insight_worker.clients import Clients
 from insight_worker.runner import JobRunner
+from insight_worker.settlement import Settlement
+from protos.insight.v1 import insight_pb2
 from tests.eventually import eventually
 from tests.insight_worker.house import Customer, House
 from tests.insight_worker.slow_pipeline import Gates
@@ -63,9 +66,9 @@ def interrupted(runner: JobRunner, gates: Gates, job_id: str, stage: str, order:
             running.end()
 
 
-def expired(house: House, customer: Customer) -> str:
+def expired(house: House, customer: Customer, category_id: str = "gated") -> str:
     """Order, and let the reservation expire before any worker comes."""
-    job_id = customer.unlock()
+    job_id = customer.unlock(category_id)
     house.expire_in(-1, customer.job(job_id).reservation_id)
     return job_id
 
@@ -83,3 +86,37 @@ def after_run(runner: JobRunner, job_id: str, condition: Callable[[], bool]) -> 
 def paid(runner: JobRunner, customer: Customer, job_id: str) -> Callable[[], bool]:
     """Answer whether the job is paid after its next message."""
     return after_run(runner, job_id, lambda: customer.state(job_id) == "COMPLETED")
+
+
+class Died(BaseException):
+    """Stands for the death of a worker: nothing of it catches this."""
+
+
+def die(runner: JobRunner, clients: Clients, job_id: str, before: str) -> None:
+    """Run the job when its time has come, and die where a method of the settlement would be called.
+
+    The lease, which would run out by itself, is ended by the test.
+    """
+
+    def fall(*_: object) -> None:
+        raise Died
+
+    def look() -> bool:
+        try:
+            runner.run(job_id)
+        except Died:
+            return True
+        return False
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Settlement, before, fall)
+        eventually(look, timeout_s=20)
+    attempt = clients.jobs.claim(job_id).job.attempt
+    clients.jobs.heartbeat(insight_pb2.HeartbeatRequest(job_id=job_id, attempt=attempt, giving_up=True))
+
+
+def end(runner: JobRunner, customer: Customer, job_id: str) -> str:
+    """Give the job's message to the worker until the job has ended, and answer how."""
+    ended = ("COMPLETED", "FAILED", "CANCELLED")
+    eventually(after_run(runner, job_id, lambda: customer.state(job_id) in ended), timeout_s=30)
+    return customer.state(job_id)

@@ -9,21 +9,15 @@ import pytest
 
 from insight_worker.clients import Clients
 from insight_worker.runner import JobRunner
-from insight_worker.settlement import Settlement
 from protos.credit.v1 import credit_pb2
-from protos.insight.v1 import insight_pb2
 from servicekit.embedded import EmbeddedPostgres
 from servicekit.ids import uuid7
 from tests.eventually import eventually
 from tests.insight_worker.house import PRICE, Customer, House
-from tests.insight_worker.running import after_run, expired, held, interrupted
+from tests.insight_worker.running import die, end, expired, held, interrupted
 from tests.insight_worker.slow_pipeline import Gates
 
 _ALL = ["one", "two", "three"]
-
-
-class Died(BaseException):
-    """Stands for the death of a worker: nothing of it catches this."""
 
 
 @pytest.fixture
@@ -35,36 +29,6 @@ def chat_database(house: House, postgres: EmbeddedPostgres) -> Iterator[psycopg2
         cursor.execute("SET session_replication_role = replica")
         yield cursor
     connection.close()
-
-
-def die(runner: JobRunner, clients: Clients, job_id: str, before: str) -> None:
-    """Run the job when its time has come, and die where a method of the settlement would be called.
-
-    The lease, which would run out by itself, is ended by the test.
-    """
-
-    def fall(*_: object) -> None:
-        raise Died
-
-    def look() -> bool:
-        try:
-            runner.run(job_id)
-        except Died:
-            return True
-        return False
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Settlement, before, fall)
-        eventually(look, timeout_s=20)
-    attempt = clients.jobs.claim(job_id).job.attempt
-    clients.jobs.heartbeat(insight_pb2.HeartbeatRequest(job_id=job_id, attempt=attempt, giving_up=True))
-
-
-def end(runner: JobRunner, customer: Customer, job_id: str) -> str:
-    """Give the job's message to the worker until the job has ended, and answer how."""
-    ended = ("COMPLETED", "FAILED", "CANCELLED")
-    eventually(after_run(runner, job_id, lambda: customer.state(job_id) in ended), timeout_s=30)
-    return customer.state(job_id)
 
 
 def unpaid(runner: JobRunner, house: House, customer: Customer) -> str:
@@ -117,6 +81,30 @@ def test_a_payment_whose_worker_died_is_dropped_when_its_chat_is_deleted(
     assert end(runner, customer, job_id) == ("COMPLETED" if charged else "CANCELLED")
     assert customer.coins() == ((100 - PRICE, 0) if charged else (100, 0))
     assert len(customer.charges()) == charged
+
+
+def test_a_payment_that_was_held_up_takes_nothing_from_who_has_its_users_id_by_then(
+    runner: JobRunner, house: House, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a later payment that is held up before it reserves
+    job_id = unpaid(runner, house, customer)
+    seen: list[int] = []
+    reserve = Settlement._reserve
+
+    def held_up(settlement: Settlement, payment_attempt: int) -> credit_pb2.Reservation:
+        # When its user leaves, comes back as a new user, and buys coins
+        if not seen:
+            customer.leave()
+            customer.come_back()
+            customer.grant(500)
+        seen.append(payment_attempt)
+        return reserve(settlement, payment_attempt)
+
+    monkeypatch.setattr(Settlement, "_reserve", held_up)
+    eventually(after_run(runner, job_id, lambda: bool(seen)), timeout_s=20)
+    # Then the new user has all of them, and was charged nothing
+    assert customer.coins() == (500, 0)
+    assert customer.charges() == []
 
 
 @pytest.mark.parametrize("before", ["_charge_and_finish", "_finish_completed"])

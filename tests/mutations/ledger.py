@@ -9,11 +9,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 _VERSIONS = ROOT / "credit_service" / "migrations" / "versions"
 _OPENING = "credit_service/migrations/versions/0002_events.py"
+_NEWEST = "credit_service/migrations/versions/0003_erasure.py"
+_OWNERS = "credit_service/store/opening.py"
 _RULES = "credit_service/ledger/rules.py"
 _CORE = ("tests/credit_service/ledger",)
 _STORE = ("tests/credit_service/test_store.py",)
 _COALESCER = ("tests/credit_service/test_coalescer.py",)
 _GUARDS = ("tests/credit_service/test_guards.py",)
+_ERASURE = ("tests/credit_service/test_erasure.py",)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,27 @@ def mutations() -> Iterator[Mutation]:
 
 
 _LOCKS = (
+    Mutation(
+        "an owner that was erased is taken for the owner still",
+        _OWNERS,
+        "not in wanted.user_ids]:",
+        "is None]:",
+        _ERASURE,
+    ),
+    Mutation(
+        "an erasure is not looked for before the account is closed",
+        _RULES,
+        "if erased := book.erased_account(close.pseudonym):",
+        "if erased := None:",
+        _ERASURE,
+    ),
+    Mutation(
+        "an erasure does not lock the account",
+        "credit_service/erasure.py",
+        "    await connection.execute(_LOCK, [user_id, pseudonym])\n",
+        "",
+        _ERASURE,
+    ),
     Mutation(
         "accounts are not locked",
         _OPENING,
@@ -226,7 +250,7 @@ _GONE = {"transactions_reservation_id_fkey", "reservations_reservation_id_user_i
 _CONSTRAINT = re.compile(r"CONSTRAINT (\w+)\s+(?:CHECK|UNIQUE|FOREIGN KEY)")
 _TRIGGER = re.compile(r"CREATE TRIGGER (\w+) .*? ON (\w+)", re.DOTALL)
 _TABLE = re.compile(r"^(?:CREATE|ALTER) TABLE (\w+)", re.MULTILINE)
-_LAST = "    op.execute(_OPEN)\n"
+_LAST = "    op.execute(_GUARD)\n"
 
 
 def _of_the_database() -> Iterator[Mutation]:
@@ -249,4 +273,4 @@ def _constraints() -> Iterator[tuple[str, str]]:
 
 
 def _dropped(name: str, sql: str) -> Mutation:
-    return Mutation(name, _OPENING, _LAST, f'{_LAST}    op.execute("{sql}")\n', _GUARDS)
+    return Mutation(name, _NEWEST, _LAST, f'{_LAST}    op.execute("{sql}")\n', _GUARDS)

@@ -22,7 +22,7 @@ from servicekit.database import (
 )
 from servicekit.embedded import EmbeddedPostgres
 from servicekit.errors import DatabaseUnavailable, LockTimeout
-from servicekit.migrations import upgrade
+from servicekit.migrations import MissingExtension, create_extension, upgrade
 from servicekit.retry import (
     MAX_TRIES,
     constraint_name,
@@ -345,3 +345,24 @@ def test_four_copies_migrate_at_once_and_the_migration_runs_once(
     with engine.begin() as connection:
         assert connection.execute(text("SELECT count(*) FROM made_once")).scalar_one() == 0
         connection.execute(text("DROP TABLE made_once, alembic_version"))
+
+
+def test_an_extension_that_the_server_lacks_is_named_with_what_to_install(postgres: EmbeddedPostgres) -> None:
+    postgres.create_database("lacking")
+    engine = sync_engine(postgres.url("lacking"), "test")
+    with engine.begin() as connection:
+        with pytest.raises(MissingExtension, match=r"'no_such_thing'.*install the package"):
+            create_extension(connection, "no_such_thing", "the package")
+        # and one that it has is switched on, once
+        for _ in range(2):
+            create_extension(connection, "unaccent", "PostgreSQL's contrib modules")
+
+
+def test_a_user_who_may_not_switch_an_extension_on_is_told_who_may(postgres: EmbeddedPostgres) -> None:
+    postgres.create_database("forbidden")
+    engine = sync_engine(postgres.url("forbidden"), "test")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE ROLE plain"))
+        connection.execute(text("SET ROLE plain"))
+        with pytest.raises(MissingExtension, match="superuser"):
+            create_extension(connection, "file_fdw", "PostgreSQL's contrib modules")

@@ -1,4 +1,7 @@
-"""The insights of a chat that need no model: definitions in docs/insights.md, one module for each."""
+"""The insights of a chat: those that need no model in one module each, and what asks a model for the others.
+
+Definitions: docs/insights.md.
+"""
 
 from .pipeline import INSIGHT_TYPES, PIPELINE
 

@@ -76,6 +76,8 @@ class Digest:
     emoji_table: list[str] = field(default_factory=list)
     domains: Counter[tuple[int, str]] = field(default_factory=Counter)
     """(author id, host of a link) to number of links."""
+    mentions: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """(author id, what stands behind an @) to number of times."""
     longest: Excerpt | None = None
     first: Excerpt | None = None
     system_lines: int = 0

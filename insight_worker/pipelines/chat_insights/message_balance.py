@@ -47,6 +47,7 @@ def make(digest: Digest) -> InsightResult:
         "word_count": totals["words"],
         "gini": gini(digest.counts),
         "evenness": evenness(digest.counts),
+        "dominance": rounded(share(digest.counts[0], len(digest)) * len(digest.names)),
     }
     return InsightResult(data, _sentences(digest, tallies))
 

@@ -14,12 +14,14 @@ from .tokens import (
     MAX_WORDS_KEPT_PER_MESSAGE,
     Vocabulary,
     domain_of,
+    find_mentions,
     has_question,
     split_links,
     split_words,
 )
 
 MAX_DOMAINS = 5_000
+MAX_MENTIONS = 5_000
 EXCERPT_CHARACTERS = 200
 CHECK_EVERY = 1_000
 
@@ -108,6 +110,10 @@ class _Reader:
             digest.emojis.append(self._emoji_ids.setdefault(emoji, len(self._emoji_ids)))
         digest.emoji_ends.append(len(digest.emojis))
         self._count_links(links, author)
+        for mentioned in find_mentions(text):
+            key = (author, mentioned)
+            if key in digest.mentions or len(digest.mentions) < MAX_MENTIONS:
+                digest.mentions[key] += 1
         return (LINK if links else 0) | (QUESTION if has_question(text) else 0)
 
     def _count_links(self, links: Sequence[str], author: int) -> None:
@@ -135,6 +141,7 @@ class _Reader:
         digest.counts = [counts[author] for author in ranking]
         digest.authors = array("I", [rank[author] for author in digest.authors])
         digest.domains = Counter({(rank[author], host): n for (author, host), n in digest.domains.items()})
+        digest.mentions = Counter({(rank[author], who): n for (author, who), n in digest.mentions.items()})
 
     def _place_excerpts(self, order: Sequence[int] | None) -> None:
         """Gives the excerpts the indexes that their messages have after sorting."""

@@ -1,9 +1,11 @@
-"""reply_graph: who writes after whom."""
+"""reply_graph: who writes after whom, who mentions whom, and who keeps together."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from ..interface import InsightResult, JsonValue
 from .charts import heatmap
+from .circles import find_circles
 from .definition import InsightType
 from .digest import Digest
 from .numbers import share
@@ -12,6 +14,7 @@ from .wording import counted, listed, percent
 
 MAX_GRAPH_AUTHORS = 20
 LISTED_PAIRS = 10
+LISTED_CIRCLES = 5
 LURKER_PART = 0.2
 """A lurker writes less than this part of an equal share; only among three people or more."""
 
@@ -29,6 +32,8 @@ def make(digest: Digest) -> InsightResult:
         received[to] += count
     lurkers = _lurkers(digest)
     pairs = _pairs(edges)
+    mentions, unknown = mentions_by_author(digest)
+    circles = find_circles(edges, people)
     data: dict[str, JsonValue] = {
         "chart": heatmap(names, names, [[edges[by, to] for to in people] for by in people], "replies"),
         "rows": [
@@ -37,6 +42,8 @@ def make(digest: Digest) -> InsightResult:
                 "given": given[author],
                 "received": received[author],
                 "mostly_to": _mostly(digest, author, edges),
+                "mentions": sum(count for (by, _), count in mentions.items() if by == author),
+                "mentioned": sum(count for (_, to), count in mentions.items() if to == author),
             }
             for author in people
         ],
@@ -48,8 +55,42 @@ def make(digest: Digest) -> InsightResult:
         "reply_count": edges.total(),
         "lurkers": [names[author] for author in lurkers if author < len(names)],
         "lurker_count": len(lurkers),
+        "circles": [
+            {"authors": [name(digest, author) for author in circle], "replies": count}
+            for circle, count in circles[:LISTED_CIRCLES]
+        ],
+        "mention_count": sum(mentions.values()) + unknown,
+        "unknown_mention_count": unknown,
     }
-    return InsightResult(data, _sentences(digest, edges, received, pairs, lurkers))
+    sentences = _sentences(digest, edges, received, pairs, lurkers)
+    return InsightResult(
+        data, (*sentences, *_circle_sentence(digest, circles), *_mention_sentence(digest, mentions))
+    )
+
+
+def mentions_by_author(digest: Digest) -> tuple[Mapping[tuple[int, int], int], int]:
+    """(who, whom) to number of mentions, and how many are of people who never wrote or cannot be told apart.
+
+    A mention means whoever has this name, or, where only one has it, this first name.
+    """
+    by_name = {_plain_name(full): author for author, full in enumerate(digest.names)}
+    first_names = Counter(_plain_name(full).split(" ")[0] for full in digest.names)
+    for author, full in enumerate(digest.names):
+        first = _plain_name(full).split(" ")[0]
+        if first_names[first] == 1:
+            by_name.setdefault(first, author)
+    known, unknown = Counter[tuple[int, int]](), 0
+    for (by, mentioned), count in digest.mentions.items():
+        to = by_name.get(" ".join(mentioned.split()))
+        if to is None:
+            unknown += count
+        else:
+            known[by, to] += count
+    return known, unknown
+
+
+def _plain_name(full: str) -> str:
+    return " ".join(full.lower().strip("~\u202f\u00a0 ").split())
 
 
 def _lurkers(digest: Digest) -> list[int]:
@@ -108,6 +149,23 @@ def _sentences(
             else f"Mostly reading along: {listed(named)}."
         )
     return tuple(sentences)
+
+
+def _circle_sentence(digest: Digest, circles: list[tuple[tuple[int, ...], int]]) -> tuple[str, ...]:
+    if not circles:
+        return ()
+    named = listed([name(digest, author) for author in circles[0][0][:6]])
+    return (f"A circle in which everybody follows everybody more than chance would have it: {named}.",)
+
+
+def _mention_sentence(digest: Digest, mentions: Mapping[tuple[int, int], int]) -> tuple[str, ...]:
+    mentioned = Counter[int]()
+    for (_, to), count in mentions.items():
+        mentioned[to] += count
+    first = leader(sorted(mentioned), lambda author: mentioned[author], lambda author: mentioned[author])
+    if first is None or len(digest.names) < 3:
+        return ()
+    return (f"{name(digest, first)} is mentioned by name most often: {counted(mentioned[first], 'time')}.",)
 
 
 INSIGHT = InsightType("reply_graph", make, min_authors=2)

@@ -19,6 +19,8 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
 _ANY_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:'[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*")
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 _LAUGHING_NUMBER = re.compile(r"5{3,}")
+# WhatsApp puts the name between isolates; elsewhere a mention ends with the word. No @ of an address.
+_MENTION = regex.compile(r"(?<![\p{L}\p{N}._-])@(?:\u2068([^\u2069\n]{1,80})\u2069|([\p{L}\p{N}_.]{2,40}))")
 _QUESTION_MARK = re.compile(r"[?？؟]")
 
 
@@ -49,6 +51,14 @@ def split_links(text: str) -> tuple[str, list[str]]:
     if "://" not in text and "www." not in text and "WWW." not in text:
         return text, []
     return _LINK.sub(" ", text), _LINK.findall(text)
+
+
+def find_mentions(text: str) -> list[str]:
+    """What stands behind each @ of a text, lower case; at most twenty of a message."""
+    if "@" not in text:
+        return []
+    found = _MENTION.findall(text)[:20]
+    return [(isolated or word).strip("~.\u202f\u00a0 ").lower() for isolated, word in found]
 
 
 def domain_of(link: str) -> str:

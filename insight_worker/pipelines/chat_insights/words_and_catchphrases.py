@@ -6,10 +6,10 @@ from heapq import nlargest
 from ..interface import InsightResult, JsonValue
 from .catchphrases import Catchphrase, catchphrases
 from .charts import bars
+from .content_words import languages_of, words_without_content
 from .definition import MAX_DETAILED_AUTHORS, InsightType
 from .digest import Digest
-from .languages import spoken_languages, stop_words
-from .lexicon import laughter_pattern
+from .languages import spoken_languages
 from .people import labels, name, unshown
 from .phrases import Term, TermCounts
 from .wording import counted, listed, quoted
@@ -18,17 +18,15 @@ TOP_WORDS = 30
 TOP_WORDS_PER_AUTHOR = 15
 TOP_PHRASES = 15
 TOP_CATCHPHRASES = 8
-MIN_CONTENT_CHARACTERS = 2
 MAX_GLUE_CHARACTERS = 3
 """A stop word this short holds phrases together: "the door" says no more than "door"."""
-DEFAULT_LANGUAGE = "en"
 THIN_WORDS = 500
 
 
 def make(digest: Digest) -> InsightResult:
     """Top words and phrases without stop words, and what is typical of each of the most active authors."""
     languages = spoken_languages(digest)
-    skip = _skipped(digest, [language for language, _ in languages] or [DEFAULT_LANGUAGE])
+    skip = words_without_content(digest, languages_of(digest))
     counts = TermCounts.of(digest)
     top = _top(digest, counts, counts.total, skip, 1, TOP_WORDS)
     typical = [
@@ -56,21 +54,6 @@ def make(digest: Digest) -> InsightResult:
         "vocabulary_size": len(digest.vocabulary) - 1,
     }
     return InsightResult(data, _sentences(digest, counts, top, typical))
-
-
-def _skipped(digest: Digest, languages: Sequence[str]) -> frozenset[int]:
-    """The ids of words that say nothing by themselves: stop words, laughter, numbers, single letters."""
-    stops = frozenset[str]().union(*(stop_words(language) for language in languages))
-    laughs = laughter_pattern()
-    return frozenset(
-        number
-        for number, word in enumerate(digest.vocabulary)
-        if word in stops or _is_trifle(word) or laughs.fullmatch(word)
-    )
-
-
-def _is_trifle(word: str) -> bool:
-    return word.isdecimal() or (len(word) < MIN_CONTENT_CHARACTERS and word.isascii())
 
 
 def _top(

@@ -29,6 +29,7 @@ def job_settings(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit
         chat_signup_bonus=0,
         job_poll_s=0.05,
         job_watch_poll_s=0.05,
+        erasure_poll_s=0.05,
         job_queue_max_backoff_s=0.2,
         # A busy machine must not look like a credit_service that is away.
         job_credit_timeout_s=20.0,

@@ -201,3 +201,28 @@ def _go(shop: Shop, job_id: uuid.UUID, state: JobState) -> None:
     columns = _COLUMNS[state]
     comma = ", " if columns else ""
     shop.sql(f"UPDATE jobs SET state = '{state}'{comma}{columns} WHERE job_id = %s", str(job_id))
+
+
+def test_what_a_job_is_charged_never_changes_once_it_is_fixed(shop: Shop, order: Order) -> None:
+    # Given a job that settles with a part of its price
+    job_id = _insert(shop, order)
+    shop.sql("ALTER TABLE jobs DISABLE TRIGGER guard_job_charge")
+    try:
+        shop.sql("UPDATE jobs SET charge_mode = 'WHAT_SUCCEEDED' WHERE job_id = %s", job_id)
+    finally:
+        shop.sql("ALTER TABLE jobs ENABLE TRIGGER guard_job_charge")
+    for state in (JobState.QUEUED, JobState.RUNNING):
+        _go(shop, job_id, state)
+    # When it settles without an amount, then that is refused, and so is more than the price
+    with pytest.raises(psycopg2.errors.CheckViolation, match="charge_known_when_settled"):
+        _go(shop, job_id, JobState.SETTLING)
+    with pytest.raises(psycopg2.errors.CheckViolation, match="charge_fits"):
+        shop.sql("UPDATE jobs SET charge_amount = price + 1 WHERE job_id = %s", job_id)
+    shop.sql("UPDATE jobs SET charge_amount = 0 WHERE job_id = %s", job_id)
+    _go(shop, job_id, JobState.SETTLING)
+    # And then the amount stays, and nothing charged is never completed
+    for change in ("charge_amount = 1", "charge_amount = NULL", "charge_mode = 'ALL_OR_NOTHING'"):
+        with pytest.raises(psycopg2.errors.CheckViolation, match="never changes"):
+            shop.sql(f"UPDATE jobs SET {change} WHERE job_id = %s", job_id)
+    with pytest.raises(psycopg2.errors.CheckViolation, match="something_charged"):
+        _go(shop, job_id, JobState.COMPLETED)

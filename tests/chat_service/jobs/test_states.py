@@ -1,13 +1,16 @@
 """The state machine by itself."""
 
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat_service.catalogue.charge_mode import ChargeMode
 from chat_service.jobs import lifecycle
 from chat_service.jobs.lifecycle import CancelDecision, Finish
 from chat_service.jobs.retries import PaymentRetries
@@ -31,6 +34,10 @@ class Row:
     forgiven_attempts: int = 0
     requested_count: int = 2
     completed_ids: tuple[str, ...] = ()
+    price: int = 30
+    charge_mode: ChargeMode = ChargeMode.ALL_OR_NOTHING
+    weights: Mapping[str, int] = field(default_factory=lambda: {"one": 1, "two": 2})
+    charge_amount: int | None = None
     due_time: datetime | None = _NOW
     start_time: datetime | None = None
     finish_time: datetime | None = None
@@ -41,7 +48,27 @@ class Row:
     payment_attempt: int = 0
     payment_retry_time: datetime | None = None
     finish_attempt: int | None = None
+    erasure_id: uuid.UUID | None = None
     finish_outcome: JobState | None = None
+
+
+@pytest.mark.parametrize(
+    ("made", "charged"),
+    [((), 0), (("one",), 10), (("two",), 20), (("one", "two"), 30)],
+)
+def test_what_was_made_is_charged_by_its_weight_where_a_part_can_be(
+    made: tuple[str, ...], charged: int
+) -> None:
+    running = Row(state=JobState.RUNNING, attempt=1, completed_ids=made)
+    assert lifecycle.begin_settling(running)["charge_amount"] is None
+    in_part = replace(running, charge_mode=ChargeMode.WHAT_SUCCEEDED)
+    assert lifecycle.begin_settling(in_part)["charge_amount"] == charged
+    # And once it is fixed, nothing that is made later changes it
+    settling = replace(in_part, state=JobState.SETTLING, charge_amount=charged, completed_ids=("one", "two"))
+    assert lifecycle.begin_settling(settling) == {}
+    # And a job of which nothing was made cannot be completed
+    possible = lifecycle.possible_outcomes(replace(settling, settling_attempt=1))
+    assert (JobState.COMPLETED in possible) == (charged > 0)
 
 
 def test_the_terminal_states_are_those_of_the_contract() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.parsers import PARSERS, ChatFormat, DateOrder, MessageKind
+from chat_service.parsers import PARSERS, ChatFormat, DateEvidence, DateOrder, MessageKind
 from protos.chat.v1 import chat_pb2
 
 
@@ -15,6 +15,7 @@ from protos.chat.v1 import chat_pb2
         (MessageKind, chat_pb2.MessageKind, "MESSAGE_KIND_"),
         (DateOrder, chat_pb2.DateOrder, "DATE_ORDER_"),
         (ChatFormat, chat_pb2.ChatFormat, "CHAT_FORMAT_"),
+        (DateEvidence, chat_pb2.DateEvidence, "DATE_EVIDENCE_"),
     ],
 )
 def test_names_and_numbers_are_those_of_the_contract(ours: type[IntEnum], theirs: Any, prefix: str) -> None:

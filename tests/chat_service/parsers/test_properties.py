@@ -13,20 +13,10 @@ from hypothesis import strategies as st
 
 from chat_service.parsers import MessageKind, ParseOptions, UnreadableExport, open_export
 from chat_service.parsers.whatsapp_bodies import needs_reading
-from chat_service.parsers.whatsapp_header import shape_of
-from tests.chat_service.parsers.reading import messages_of
+from chat_service.parsers.whatsapp_header import HeadShape, shape_of
+from tests.chat_service.parsers.families import FAMILIES
+from tests.chat_service.parsers.reading import messages_of, read
 
-# The format of the date, the time, and what stands around them: every shape in its plainest form.
-SHAPES = [
-    (f"{opening}{date}{comma} {time}{closing}")
-    for opening, closing, times in (
-        ("", " - ", ("%H:%M", "%I:%M %p", "%I:%M\u202f%p")),
-        ("[", "] ", ("%H:%M:%S", "%I:%M:%S %p", "%H:%M")),
-    )
-    for date in ("%d/%m/%Y", "%d.%m.%y", "%m/%d/%y", "%d-%m-%Y", "%Y-%m-%d", "%Y/%m/%d")
-    for comma in (",", "")
-    for time in times
-]
 NAMES = st.sampled_from(["Anna", "Ben", "João P.", "Mom ❤️", "+49 170 1234567", "李雷", "a:b"])
 # Text of any script; what would be read as something else than words has its own tests.
 LINES = st.text(
@@ -47,24 +37,24 @@ class SteppedFile(io.BytesIO):
         return super().read(self._step_bytes)
 
 
-@settings(max_examples=120)
+@settings(max_examples=200)
 @given(
-    shape=st.sampled_from(SHAPES),
+    family=st.sampled_from(sorted(FAMILIES)),
     conversation=CONVERSATIONS,
     line_end=st.sampled_from(["\n", "\r\n"]),
     step_bytes=st.sampled_from([1, 7, 50, 100_000]),
 )
 def test_a_rendered_conversation_comes_back(
-    shape: str, conversation: list[tuple[str, str, int]], line_end: str, step_bytes: int
+    family: str, conversation: list[tuple[str, str, int]], line_end: str, step_bytes: int
 ) -> None:
     # Given a conversation whose first day is the 25th, so that the order of the date is certain
     moment = datetime.fromisoformat("2023-11-25T09:30")
     sent: list[tuple[str, str, datetime]] = []
     for name, body, gap in conversation:
-        precise = moment if "%S" in shape else moment.replace(second=0)
+        precise = moment if "%S" in family else moment.replace(second=0)
         sent.append((name, body, precise))
         moment += timedelta(seconds=gap)
-    lines = [f"{moment.strftime(shape)}{name}: {body}\n" for name, body, moment in sent]
+    lines = [f"{FAMILIES[family](moment)}{name}: {body}\n" for name, body, moment in sent]
 
     # When it is read
     content = "".join(lines).replace("\n", line_end).encode()
@@ -73,6 +63,51 @@ def test_a_rendered_conversation_comes_back(
     # Then it is the same conversation
     assert [(message.author, message.body, message.sent_local_time) for message in messages] == sent
     assert {message.kind for message in messages} == {MessageKind.TEXT}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_read_at_every_hour(family: str) -> None:
+    # Given a message an hour, from the 25th on
+    begin = datetime.fromisoformat("2023-11-25T00:07")
+    moments = [begin + timedelta(hours=hour) for hour in range(24 * 40)]
+    content = "".join(f"{FAMILIES[family](moment)}Anna: hour\n" for moment in moments)
+
+    # When it is read
+    messages, report = read(content)
+
+    # Then each has its own
+    assert [message.sent_local_time for message in messages] == moments
+    assert report.skipped_line_count == 0
+
+
+@settings(max_examples=60)
+@given(
+    first=st.sampled_from(sorted(FAMILIES)),
+    second=st.sampled_from(sorted(FAMILIES)),
+    quoted=st.booleans(),
+)
+def test_a_second_export_is_read_on_and_a_quoted_one_stays_in_its_message(
+    first: str, second: str, quoted: bool
+) -> None:
+    # Given an export, and behind it a later one or within its last message an earlier one, each with
+    # days that leave no doubt about the order of their dates
+    begin = datetime.fromisoformat("2023-11-20T09:30")
+    own = [begin + timedelta(days=day) for day in range(5)]
+    other = [moment + timedelta(days=-40 if quoted else 7) for moment in own]
+    own_lines = [f"{FAMILIES[first](moment)}Anna: own\n" for moment in own]
+    other_lines = [f"{FAMILIES[second](moment)}Max: other\n" for moment in other]
+
+    messages = messages_of("".join(own_lines + other_lines))
+
+    # Then heads of the file's own shape begin messages, and others where they go on with the time
+    alike = shape_without_half(own_lines[0]) == shape_without_half(other_lines[0])
+    assert [message.sent_local_time for message in messages] == (own + other if alike or not quoted else own)
+
+
+def shape_without_half(line: str) -> HeadShape:
+    shape = shape_of(line)
+    assert shape is not None
+    return shape.without_half
 
 
 SEED = (
@@ -159,8 +194,8 @@ def test_a_file_that_gives_a_byte_at_a_time_is_read_in_full() -> None:
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
-    # Given a file of 6.6 MB
-    export = open_export(made_up_file(120_000), ParseOptions())
+    # Given a file of 3.3 MB
+    export = open_export(made_up_file(60_000), ParseOptions())
 
     # When its messages are read one by one
     tracemalloc.start()
@@ -169,8 +204,8 @@ def test_memory_does_not_grow_with_the_file() -> None:
     tracemalloc.stop()
 
     # Then a few blocks at most were held, and what servers in other threads of this process took meanwhile
-    assert count == 120_000
-    assert peak_bytes < 5_000_000
+    assert count == 60_000
+    assert peak_bytes < 3_000_000
 
 
 def test_reading_again_starts_from_the_beginning() -> None:

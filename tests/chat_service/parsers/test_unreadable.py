@@ -2,7 +2,6 @@
 
 import io
 import sqlite3
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,6 @@ def test_an_empty_file_is_refused(content: bytes) -> None:
     "content",
     [
         "hello\nworld\n",
-        '{"messages": []}',
         "Anna: no date\n" * 5_000,
         # The wrong number of digits, and clocks that do not exist.
         "125.03.22, 13:31 - Anna: a\n",
@@ -124,14 +122,6 @@ def test_more_messages_than_allowed_are_refused() -> None:
         messages_of(GOOD * 4, ParseOptions(max_messages=3))
 
     assert (caught.value.size, caught.value.limit, caught.value.unit) == (4, 3, "messages")
-
-
-def test_a_zip_is_refused_with_advice() -> None:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("_chat.txt", GOOD)
-
-    assert "unpack it, the .txt of the exported chat is expected" in str(refusal_of(archive.getvalue()))
 
 
 def test_an_encrypted_zip_and_a_backup_are_refused_as_encrypted() -> None:

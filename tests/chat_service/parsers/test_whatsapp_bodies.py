@@ -132,7 +132,43 @@ BODIES = [
     (f"{LRM}@\u2068Ben\u2069 come", K.TEXT, f"{LRM}@\u2068Ben\u2069 come", ""),
     ("\u200fשלום", K.TEXT, "\u200fשלום", ""),
     # Languages that are not listed, by the mark alone
-    (f"{LRM}obraz pominięty", K.OTHER, "obraz pominięty", ""),
+    (f"{LRM}grianghraf fágtha", K.OTHER, "grianghraf fágtha", ""),
+    (f"Plan.pdf • 2 leathanach {LRM}níl an cháipéis ann", K.DOCUMENT, "", "Plan.pdf"),
+    (f"{LRM}Glao gutha. {LRM}2 nóiméad", K.CALL, f"Glao gutha. {LRM}2 nóiméad", ""),
+    (f"{LRM}<ceangal: Plean.pdf>", K.DOCUMENT, "", "Plean.pdf"),
+    (f"{LRM}Plean.pdf (comhad ceangailte)\nféach", K.DOCUMENT, "féach", "Plean.pdf"),
+    (
+        "VOTA:\nPizza?\nROGHA: tá (3 vóta)\nROGHA: níl (0 vóta)",
+        K.POLL,
+        "VOTA:\nPizza?\nROGHA: tá (3 vóta)\nROGHA: níl (0 vóta)",
+        "",
+    ),
+    # Beside what was left out
+    ("<Media omitted>\nlook at that", K.OTHER, "look at that", ""),
+    ("<Media omitted>\nPlan 2.docx", K.DOCUMENT, "", "Plan 2.docx"),
+    ("<View once voice message omitted>", K.OTHER, "", ""),
+    ("null", K.OTHER, "null", ""),
+    (
+        f"{LRM}You received a view once message. For added privacy, you can only open it on your phone.",
+        K.OTHER,
+        "You received a view once message. For added privacy, you can only open it on your phone.",
+        "",
+    ),
+    (
+        "Pimlico Gardens (London): https://foursquare.com/v/4e89af95e5fa82ad4c0aa03b",
+        K.LOCATION,
+        "Pimlico Gardens (London): https://foursquare.com/v/4e89af95e5fa82ad4c0aa03b",
+        "",
+    ),
+    (
+        "Pimlico Gardens\nLondon, UK\nhttps://foursquare.com/v/4e89af95e5fa82ad4c0aa03b",
+        K.LOCATION,
+        "Pimlico Gardens\nLondon, UK\nhttps://foursquare.com/v/4e89af95e5fa82ad4c0aa03b",
+        "",
+    ),
+    ("list:\nmilk (2 litres)\nbread (1)", K.TEXT, "list:\nmilk (2 litres)\nbread (1)", ""),
+    ("- a dash (first)", K.TEXT, "- a dash (first)", ""),
+    ("media omitted", K.TEXT, "media omitted", ""),
 ]
 
 
@@ -156,6 +192,7 @@ def test_a_body_is_told_apart(body: str, kind: MessageKind, text: str, attachmen
         "Ben hat den Betreff zu „Reise“ geändert",
         "Zprávy a hovory jsou opatřeny koncovým šifrováním. Nikdo je nemůže sledovat.",
         "Anna dodała Bena",
+        "~ Zoe dołączyła",
     ],
 )
 def test_a_notice_behind_the_mark_has_no_author(notice: str) -> None:
@@ -170,6 +207,8 @@ def test_a_notice_behind_the_mark_has_no_author(notice: str) -> None:
         " <This message was edited>",
         f" {LRM}<This message was edited>",
         f"{LRM}<Diese Nachricht wurde bearbeitet.>",
+        # A language that is not listed
+        f" {LRM}<Cuireadh an teachtaireacht in eagar>",
         " <Se editó este mensaje.>",
         " <Ce message a été modifié>",
         " <Mensagem editada>",
@@ -201,3 +240,32 @@ def test_a_call_on_android_is_a_call_without_an_author() -> None:
     messages = messages_of("25.03.22, 13:31 - Missed video call\n25.03.22, 13:32 - Anna: sorry!")
 
     assert (messages[0].kind, messages[0].author) == (MessageKind.CALL, None)
+
+
+def test_a_short_notice_about_somebody_of_the_chat_is_told_by_the_name() -> None:
+    messages = messages_of(
+        "[25.03.22, 13:31:00] Ben Fox: hi\n"
+        f"[25.03.22, 13:32:00] The Club: {LRM}Ben Fox poszedł\n"
+        "[25.03.22, 13:33:00] Anna: bye\n"
+    )
+
+    assert (messages[1].kind, messages[1].author) == (K.SYSTEM, None)
+
+
+def test_a_full_stop_right_behind_the_colon_is_left_of_a_message_that_vanished() -> None:
+    messages = messages_of("25.03.22, 13:31 - Anna:.\n25.03.22, 13:32 - Anna: .\n")
+
+    assert [(message.kind, message.body) for message in messages] == [(K.OTHER, ""), (K.TEXT, ".")]
+
+
+@pytest.mark.parametrize(
+    "body", ["- one\n- two", "-", "\u200f- שלום", "a\u200eb", "\ufeffx", "—\u2066x\u2069 <3", " x ", "\t"]
+)
+def test_nothing_that_somebody_typed_is_taken_off(body: str) -> None:
+    message = read_body(body)
+
+    assert (message.kind, message.body) == (K.TEXT, body)
+
+
+def test_a_notice_keeps_its_dash() -> None:
+    assert messages_of("25.03.22, 13:31 - - no name -\n")[0].body == "- no name -"

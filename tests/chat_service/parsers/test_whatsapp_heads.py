@@ -192,4 +192,4 @@ def test_lines_before_the_first_message_are_counted_and_shown() -> None:
 
     assert len(messages) == 1
     assert report.skipped_line_count == 7
-    assert report.skipped_lines == before[:5]
+    assert report.skipped_lines == [f"line {number}: {text}" for number, text in enumerate(before[:5], 1)]

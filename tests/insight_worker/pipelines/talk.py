@@ -1,14 +1,21 @@
 """Conversations written as lines, for tests that are computed by hand."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from insight_worker.pipelines.chat_insights.definition import InsightType
 from insight_worker.pipelines.chat_insights.digest import Digest
 from insight_worker.pipelines.chat_insights.reader import read
-from insight_worker.pipelines.interface import ChatMessage, JsonValue
+from insight_worker.pipelines.interface import (
+    ChatMessage,
+    JsonValue,
+    ModelAnswer,
+    ModelQuestion,
+    ModelUse,
+    Recipe,
+)
 
 _LINE = re.compile(r"(\S+ \S+) (\w+)(?: \((\w+)\))?: ?(.*)", re.DOTALL)
 
@@ -49,6 +56,12 @@ class Context:
 
     def __init__(self, source: list[ChatMessage], params: Mapping[str, JsonValue] | None = None) -> None:
         self.params: Mapping[str, JsonValue] = params or {}
+        self.recipes: dict[str, Recipe] = {}
+        self.partial = False
+        self.sample_chars = 20_000
+        self.saved: dict[str, Mapping[str, JsonValue]] = {}
+        self.questions: list[ModelQuestion] = []
+        self.answers: list[ModelAnswer | Exception] = []
         self.state: dict[str, object] = {}
         self.reads = 0
         self.checks = 0
@@ -58,6 +71,22 @@ class Context:
         """Streams the messages."""
         self.reads += 1
         return iter(self._source)
+
+    def ask(self, question: ModelQuestion) -> ModelAnswer:
+        """Answers what the test has prepared, one after the other."""
+        self.questions.append(question)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def once(
+        self, name: str, make: Callable[[], tuple[Mapping[str, JsonValue], ModelUse | None]]
+    ) -> Mapping[str, JsonValue]:
+        """Keeps what was made under each name."""
+        if name not in self.saved:
+            self.saved[name] = make()[0]
+        return self.saved[name]
 
     def checkpoint(self) -> None:
         """Counts, and never cancels."""

@@ -121,21 +121,28 @@ def test_params_without_a_list_of_ids_are_refused(ids: object) -> None:
 def test_the_catalogue_sells_every_type_and_none_that_cannot_be_made() -> None:
     catalogue = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
     listed = [entry["id"] for entry in catalogue["insight_type"]]
+    computed = {entry["id"] for entry in catalogue["insight_type"] if "prompt" not in entry}
     sold = {kind for category in catalogue["category"] for kind in category["insight_types"]}
     assert len(listed) == len(set(listed))
-    assert set(listed) == sold == set(INSIGHT_TYPES)
-    assert {category["id"]: category["price"] for category in catalogue["category"]} == {
-        "romantic": 400,
-        "friendship": 200,
-        "family": 200,
-        "workplace": 200,
-    }
+    assert set(listed) == sold
+    assert computed == set(INSIGHT_TYPES)
     assert {category["kind"] for category in catalogue["category"]} == {PIPELINE.kind}
+
+
+def test_the_catalogue_asks_for_no_less_than_the_computed_types_need() -> None:
+    catalogue = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
+    for entry in catalogue["insight_type"]:
+        if "prompt" not in entry:
+            needs = INSIGHT_TYPES[entry["id"]].needs
+            assert (entry.get("min_people", 1), entry["min_messages"]) == (
+                needs.min_people,
+                needs.min_messages,
+            )
 
 
 def test_the_catalogue_names_the_chart_that_each_type_draws() -> None:
     catalogue = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
-    charts = {entry["id"]: entry["chart"] for entry in catalogue["insight_type"]}
+    charts = {e["id"]: e["chart"] for e in catalogue["insight_type"] if "prompt" not in e}
     drawn = {}
     for kind, result in run(lines_of(20, "Ann", "Bob")).items():
         assert isinstance(result, InsightResult)

@@ -1,0 +1,1 @@
+"""What a user takes along: everything that is theirs, as a stream."""

@@ -1,0 +1,1 @@
+"""The search index of chats: chunks of conversation, found by words and by meaning."""

@@ -1,0 +1,121 @@
+"""The answer to a question: whole as JSON, or part by part as server-sent events.
+
+A client that goes away cancels the question, however it asked: its coins go back. What has been answered by
+then is kept, and the same Idempotency-Key gets it.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
+
+from gateway import models, rag_views
+from gateway.errors import service_error_response
+from gateway.services import Services
+from protos.chat.v1 import chat_pb2
+from servicekit.errors import Internal, ServiceError
+
+Parts = AsyncGenerator[chat_pb2.AskChatResponse, None]
+
+#: How often a client that waits for JSON is looked after.
+_LOOK_S = 0.5
+#: A proxy takes a connection for dead on which nothing moves.
+_HEARTBEAT_S = 15.0
+_HEARTBEAT = b": still here\n\n"
+
+
+def ask(services: Services, request: chat_pb2.AskChatRequest, timeout_s: float) -> Parts:
+    """Ask chat_service; raises `ServiceError`. Closing it cancels the question."""
+
+    async def parts() -> Parts:
+        stream = services.caller.stream(services.chats.AskChat, request, timeout_s=timeout_s)
+        async for part in stream:
+            yield part
+
+    return parts()
+
+
+async def whole(parts: Parts, request: Request) -> models.QueryAnswer:
+    """Answer all of it at once; raises `ServiceError`, and `ClientDisconnect` when nobody waits any more."""
+    collecting = asyncio.ensure_future(_collect(parts))
+    try:
+        while not collecting.done():
+            await asyncio.wait([collecting], timeout=_LOOK_S)
+            if not collecting.done() and await request.is_disconnected():
+                raise ClientDisconnect
+        return collecting.result()
+    finally:
+        if not collecting.done():
+            collecting.cancel()
+            await asyncio.wait([collecting])
+
+
+async def _collect(parts: Parts) -> models.QueryAnswer:
+    found: chat_pb2.Passages | None = None
+    tokens: list[str] = []
+    async with aclosing(parts):
+        async for part in parts:
+            kind = part.WhichOneof("part")
+            if kind == "passages":
+                found = part.passages
+            elif kind == "token":
+                tokens.append(part.token)
+            elif kind == "usage" and found is not None:
+                return rag_views.answer(found, tokens, part.usage)
+    raise Internal
+
+
+async def streamed(parts: Parts) -> StreamingResponse:
+    """Answer it as events, once there is a first one: what fails before that has a status of its own."""
+    first = await anext(parts, None)
+    if first is None:
+        raise Internal
+    return StreamingResponse(
+        _events(first, parts),
+        media_type="text/event-stream",
+        # A proxy that collects an answer before it hands it on would hold all of it back.
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(first: chat_pb2.AskChatResponse, parts: Parts) -> AsyncIterator[bytes]:
+    async with aclosing(parts):
+        yield _event(first)
+        coming = asyncio.ensure_future(anext(parts, None))
+        try:
+            while True:
+                await asyncio.wait([coming], timeout=_HEARTBEAT_S)
+                if not coming.done():
+                    yield _HEARTBEAT
+                    continue
+                part = coming.result()
+                if part is None:
+                    return
+                yield _event(part)
+                coming = asyncio.ensure_future(anext(parts, None))
+        except ServiceError as error:
+            # The status is long sent; the error has the same shape as everywhere.
+            yield _message("error", bytes(service_error_response(error).body).decode())
+        finally:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait([coming])
+
+
+def _event(part: chat_pb2.AskChatResponse) -> bytes:
+    kind = part.WhichOneof("part")
+    if kind == "index":
+        return _message("index", rag_views.vector_status(part.index).model_dump_json())
+    if kind == "passages":
+        return _message("passages", rag_views.passages(part.passages).model_dump_json())
+    if kind == "token":
+        return _message("token", json.dumps({"text": part.token}))
+    return _message("usage", rag_views.usage(part.usage).model_dump_json())
+
+
+def _message(name: str, data: str) -> bytes:
+    return f"event: {name}\ndata: {data}\n\n".encode()

@@ -1,0 +1,119 @@
+"""Whatever dies or blocks between two steps: a kept event is handled later, once, and spoils no other."""
+
+from collections.abc import Callable
+from functools import partial
+
+from tests.credit_service.client import at_once
+from tests.credit_service.database import Database
+from tests.credit_service.payments.shop import STRIPE, Shop, outcome
+from tests.eventually import eventually
+from tests.fakes import stripe_server
+
+_COINS = 400
+_DUE = "UPDATE webhook_events SET due_time = now() WHERE due_time IS NOT NULL"
+_CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'credit_service' AND wait_event_type = 'Lock'
+"""
+
+
+def test_a_handler_that_is_cut_off_has_done_nothing_and_the_background_does_it(
+    shop: Shop, database: Database
+) -> None:
+    # given an order that somebody holds, and a webhook that waits for it
+    order = shop.order()
+    body = shop.stripe.event("payment_intent.succeeded", shop.stripe.pay(order.provider_order_id))
+    with database.held() as held:
+        held.run("SELECT FROM orders WHERE order_id = %s FOR UPDATE", order.order_id)
+
+        def cut() -> str:
+            eventually(lambda: database.waiting_for_locks() == 1)
+            return str(database.run(_CUT))
+
+        # when the handler's connection dies after the event was kept
+        calls: list[Callable[[], str]] = [partial(shop.send, body), cut]
+        said, _ = at_once(calls)
+        # then the provider has its answer, and nothing is done
+        assert str(said) == "STORED"
+        assert shop.state(order) == "CREATED"
+    # and when the order is free, it is done by itself, once
+    database.run(_DUE)
+    eventually(lambda: shop.state(order) == "PAID")
+    assert shop.send(body) == "DUPLICATE"
+    assert shop.holds() == _COINS
+
+
+def test_a_provider_has_its_answer_while_an_order_stays_locked(shop: Shop, database: Database) -> None:
+    order = shop.order()
+    body = shop.stripe.event("payment_intent.succeeded", shop.stripe.pay(order.provider_order_id))
+    with database.held() as held:
+        held.run("SELECT FROM orders WHERE order_id = %s FOR UPDATE", order.order_id)
+        assert shop.send(body) == "STORED"
+    # when the provider sends it again, then it is done at once
+    assert shop.send(body) == "HANDLED"
+    assert shop.holds() == _COINS
+
+
+def test_coins_cannot_come_twice_even_when_an_order_forgets_that_it_was_paid(
+    shop: Shop, database: Database
+) -> None:
+    # given a paid order whose row a hand has set back
+    order, _ = shop.bought()
+    database.corrupt(
+        "UPDATE orders SET state = 'CREATED', payment_id = NULL, paid_time = NULL, granted_coins = 0"
+        " WHERE order_id = %s",
+        order.order_id,
+    )
+    # when it is said to be paid once more, by another event
+    session = shop.stripe.sessions[order.provider_order_id]
+    body = shop.stripe.event("checkout.session.completed", session, "evt_again")
+    assert shop.send(body) == "STORED"
+    # then the unique key of what the purchase moved keeps the coins from coming again
+    assert shop.holds() == _COINS
+    # and the event spoils no other, and has an end
+    other, _ = shop.bought(user_id="ben")
+    assert shop.holds("ben") == _COINS
+    database.run(
+        "UPDATE webhook_events SET receive_time = now() - interval '5 days', due_time = now()"
+        " WHERE event_id = 'evt_again'"
+    )
+    ended = "SELECT state FROM webhook_events WHERE event_id = 'evt_again' AND state <> 'PENDING'"
+    [[state]] = eventually(lambda: database.run(ended))
+    assert state == "FAILED"
+    assert shop.state(other) == "PAID"
+
+
+def test_an_event_of_a_killed_copy_is_found_by_another(shop: Shop, database: Database) -> None:
+    # given an event that a copy kept, and died
+    order = shop.order()
+    body = shop.stripe.event(
+        "payment_intent.succeeded", shop.stripe.pay(order.provider_order_id), "evt_orphan"
+    )
+    database.run(
+        "INSERT INTO webhook_events (provider, event_id, body_digest, kind, headers, body, due_time)"
+        " VALUES ('STRIPE', 'evt_orphan', sha256(%s), '', '{}', %s, now())",
+        body,
+        body,
+    )
+    # then it is handled, and the provider's next delivery is known
+    eventually(lambda: shop.state(order) == "PAID")
+    assert outcome(shop.webhook(STRIPE, body, stripe_server.signed(body))) == "DUPLICATE"
+
+
+def test_an_account_with_more_expired_reservations_than_fit_is_paid_all_the_same(
+    shop: Shop, database: Database
+) -> None:
+    # given an account with more that is due than one transaction writes down
+    shop.coins.grant(2_000)
+    database.corrupt(
+        "INSERT INTO reservations (reservation_id, user_id, number, amount, state, expire_time, create_time,"
+        " charged_amount, release_reason, reference_type, reference_id, description, metadata)"
+        " SELECT gen_random_uuid(), 'ana', n, 1, 'RESERVED', now() - interval '1 minute', now() - interval"
+        " '2 minutes', 0, '', '', '', '', '{}' FROM generate_series(1, 1200) AS n;"
+        " UPDATE accounts SET reserved = 1200, reservation_count = 1200 WHERE user_id = 'ana'"
+    )
+    # when an order is paid and its payment disputed
+    order, intent = shop.bought()
+    assert shop.holds() == 2_400
+    assert shop.says("charge.dispute.created", shop.stripe.dispute(intent)) == "HANDLED"
+    assert (shop.holds(), shop.state(order)) == (2_000, "DISPUTED")
