@@ -109,6 +109,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     for operation in operations:
         for parameter in operation.get("parameters", ()):
             _describe_parameter(parameter)
+        _describe_body(operation)
         for status, response in operation["responses"].items():
             _describe_response(status, response)
     return made
@@ -144,6 +145,18 @@ def _describe_parameter(parameter: dict[str, Any]) -> None:
         schema.update(length(1, 64))
     elif name.endswith("_id"):
         schema.setdefault("format", "uuid")
+
+
+def _describe_body(operation: dict[str, Any]) -> None:
+    """Say how a body fails that is too large or does not come: the layers around the routes see to that."""
+    for status, name in ((408, "REQUEST_TIMEOUT"), (413, "BODY_TOO_LARGE")):
+        if "requestBody" in operation and str(status) not in operation["responses"]:
+            response = _error_response(status, [name])
+            del response["model"]
+            response["content"]["application/json"]["schema"] = {
+                "$ref": f"#/components/schemas/{ErrorResponse.__name__}"
+            }
+            operation["responses"][str(status)] = response
 
 
 def _describe_response(status: str, response: dict[str, Any]) -> None:

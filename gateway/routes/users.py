@@ -39,7 +39,7 @@ _JSON_LINES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/store", responses=errors(400, 401, "REQUEST_TIMEOUT", "BODY_TOO_LARGE"))
+@router.post("/store", responses=errors(400, 401))
 async def store_user(
     user_id: CurrentUser, services: Backends, profile: models.StoreUserRequest | None = None
 ) -> models.User:

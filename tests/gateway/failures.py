@@ -6,6 +6,7 @@ documents a status which nothing here or in the matrix provokes fails a test the
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import httpx
@@ -56,7 +57,66 @@ def _another_file(world: World) -> httpx.Response:
     return world.user.upload(EXPORT * 2, key="the-same")
 
 
+_WISH = {"package_id": "coins-400", "provider": "TEST", "currency": "EUR"}
+_INSIGHT = {"category_id": "romantic", "insight_type_id": "message_balance"}
+
+
+def _bad_key(world: World, method: str, path: str, **given: Any) -> httpx.Response:
+    return world.user.request(method, path, headers={"Idempotency-Key": "a b"}, **given)
+
+
 FAILURES: Mapping[str, Fails] = {
+    "DELETE /api/users/delete-account": {
+        (400, "INVALID_FIELD"): lambda world: _bad_key(world, "DELETE", "/api/users/delete-account"),
+        (404, "USER_NOT_FOUND"): lambda world: world.stranger.request("DELETE", "/api/users/delete-account"),
+    },
+    "GET /api/users/export": {
+        (404, "USER_NOT_FOUND"): lambda world: world.stranger.get("/api/users/export"),
+    },
+    "POST /api/payments/orders": {
+        (400, "INVALID_FIELD"): lambda world: _bad_key(world, "POST", "/api/payments/orders", json=_WISH),
+        (404, "PACKAGE_NOT_FOUND"): lambda world: world.user.post(
+            "/api/payments/orders", json=_WISH | {"package_id": "none-such"}
+        ),
+        (409, "REQUEST_ID_REUSED"): lambda world: world.again(
+            "/api/payments/orders", _WISH, _WISH | {"package_id": "coins-850"}
+        ),
+    },
+    "POST /api/payments/webhooks/stripe": {
+        (400, "INVALID_FIELD"): lambda world: world.user.post("/api/payments/webhooks/stripe", content=b""),
+        (401, "WEBHOOK_SIGNATURE_INVALID"): lambda world: world.user.post(
+            "/api/payments/webhooks/stripe", content=b"{}"
+        ),
+    },
+    "POST /api/payments/webhooks/razorpay": {
+        (400, "INVALID_FIELD"): lambda world: world.user.post("/api/payments/webhooks/razorpay", content=b""),
+        (401, "WEBHOOK_SIGNATURE_INVALID"): lambda world: world.user.post(
+            "/api/payments/webhooks/razorpay", content=b"{}"
+        ),
+    },
+    "GET /api/chats/public/{chat_id}/stats": {
+        (400, "INVALID_FIELD"): lambda world: world.user.get("/api/chats/public/not-a-uuid/stats"),
+    },
+    "POST /api/rag/query": {
+        (409, "REQUEST_ID_REUSED"): lambda world: world.again(
+            "/api/rag/query",
+            {"chat_id": world.ids["chat_id"], "question": "What is message number 3?"},
+            {"chat_id": world.ids["chat_id"], "question": "What is message number 4?"},
+        ),
+    },
+    "POST /api/rag/generate": {
+        (402, "INSUFFICIENT_CREDITS"): lambda world: world.stranger.post(
+            "/api/rag/generate", json=_INSIGHT | {"chat_id": world.stranger.chat()}
+        ),
+        (409, "REQUEST_ID_REUSED"): lambda world: (
+            world.order("friendship", "the-same"),
+            world.user.post(
+                "/api/rag/generate",
+                json=_INSIGHT | {"chat_id": world.ids["chat_id"]},
+                headers={"Idempotency-Key": "the-same"},
+            ),
+        )[1],
+    },
     "POST /api/users/store": {
         (400, "INVALID_FIELD"): lambda world: world.user.post(
             "/api/users/store", json={"display_name": "x" * 257}
@@ -90,3 +150,6 @@ FAILURES: Mapping[str, Fails] = {
         ),
     },
 }
+
+#: Statuses that need services set up in another way: which file has the check.
+ELSEWHERE: Mapping[str, Mapping[int, str]] = {"POST /api/rag/query": {402: "test_rag.py"}}
