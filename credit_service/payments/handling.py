@@ -4,6 +4,7 @@ Locks: the event, then its order, then the account. Twice, late, out of order, f
 yet: each has an end, and every end stands in the event's row.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -46,8 +47,13 @@ class Handler:
         self._store = store
         self._providers = providers
 
+    @property
+    def providers(self) -> Sequence[str]:
+        """Whose events this copy of the service can handle; others are left to copies that can."""
+        return self._providers.names
+
     async def handle(self, event_number: int) -> Handled:
-        """Handle a stored event, or answer how it has ended. Raises as `Store.execute`."""
+        """Handle an event of an offered provider, or answer how it has ended. Raises as `Store.execute`."""
         settlements: list[Settlement] = []
 
         async def work(part: LedgerPart) -> Handled:
@@ -67,9 +73,7 @@ class Handler:
         return handled
 
     async def _handle(self, part: LedgerPart, event: StoredEvent, settlements: list[Settlement]) -> Handled:
-        provider = self._providers.find(event.provider)
-        if provider is None:
-            return await self._wait(part, event, "its provider is not offered any more", None)
+        provider = self._providers.offered(event.provider)
         try:
             notice = provider.read(event.body, event.headers).notice
         except Unreadable as error:

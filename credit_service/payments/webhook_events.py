@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -37,7 +37,7 @@ _READ = """
     FROM webhook_events WHERE event_number = $1
 """
 _NEXT = """
-    SELECT event_number FROM webhook_events WHERE due_time <= now()
+    SELECT event_number FROM webhook_events WHERE due_time <= now() AND provider = ANY ($1::text[])
     ORDER BY due_time LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
 _END = """
@@ -141,9 +141,9 @@ async def read(connection: "asyncpg.Connection[Any]", event_number: int) -> Stor
     )
 
 
-async def lock_next(connection: "asyncpg.Connection[Any]") -> int | None:
-    """Lock the event that is due longest and that nobody holds, and answer its number."""
-    number: int | None = await connection.fetchval(_NEXT)
+async def lock_next(connection: "asyncpg.Connection[Any]", providers: Sequence[str]) -> int | None:
+    """Lock the event of these providers that is due longest and that nobody holds, and answer its number."""
+    number: int | None = await connection.fetchval(_NEXT, list(providers))
     return number
 
 

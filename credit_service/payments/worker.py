@@ -50,6 +50,8 @@ class WebhookWorker:
 
     async def handle_due(self) -> int:
         """Handle what is due now and answer how many events that were."""
+        if not self._handler.providers:
+            return 0
         for count in range(_MAX_IN_A_ROW):
             number = await in_driver_transaction(self._engine, self._claim_next)
             if number is None:
@@ -67,7 +69,7 @@ class WebhookWorker:
 
         The claim is only to keep others from it for a while: who handles it locks it.
         """
-        number = await webhook_events.lock_next(connection)
+        number = await webhook_events.lock_next(connection, self._handler.providers)
         if number is None:
             return None
         event = await webhook_events.read(connection, number)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from protos.payment.v1 import payment_pb2 as pb
-from tests.credit_service.client import at_once
+from tests.credit_service.client import Client, at_once
 from tests.credit_service.database import Database
 from tests.credit_service.payments.shop import STRIPE, Shop, outcome
 from tests.eventually import eventually
@@ -107,6 +107,19 @@ def test_an_event_of_a_killed_copy_is_found_by_another(shop: Shop, database: Dat
     # then it is handled, and the provider's next delivery is known
     eventually(lambda: shop.state(order) == "PAID")
     assert outcome(shop.webhook(STRIPE, body, stripe_server.signed(body))) == "DUPLICATE"
+
+
+def test_a_copy_without_a_providers_keys_leaves_its_events_to_one_that_has_them(
+    shop: Shop, database: Database, start: Callable[..., Client]
+) -> None:
+    # given a copy without keys, which looks more often than the one that has them
+    start(payment_webhook_poll_s=0.01)
+    # when events are due, then each is tried once: claimed, and handled
+    for number in range(5):
+        order = shop.order(user_id=f"user-{number}")
+        _keep(shop, database, order)
+        eventually(partial(lambda order: shop.state(order) == "PAID", order))
+    assert database.run("SELECT DISTINCT tries FROM webhook_events") == [(2,)]
 
 
 def test_an_account_with_more_expired_reservations_than_fit_is_taken_back_from_all_the_same(
