@@ -1,7 +1,7 @@
 """reply_graph: who writes after whom, who mentions whom, and who keeps together."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..interface import InsightResult, JsonValue
 from .charts import heatmap
@@ -47,18 +47,12 @@ def make(digest: Digest) -> InsightResult:
             }
             for author in people
         ],
-        "pairs": [
-            {"authors": [name(digest, one), name(digest, two)], "replies": count}
-            for (one, two), count in pairs[:LISTED_PAIRS]
-        ],
+        "pairs": _groups(digest, pairs[:LISTED_PAIRS]),
         "others": {"authors": unshown(digest, MAX_GRAPH_AUTHORS)},
         "reply_count": edges.total(),
         "lurkers": [names[author] for author in lurkers if author < len(names)],
         "lurker_count": len(lurkers),
-        "circles": [
-            {"authors": [name(digest, author) for author in circle], "replies": count}
-            for circle, count in circles[:LISTED_CIRCLES]
-        ],
+        "circles": _groups(digest, circles[:LISTED_CIRCLES]),
         "mention_count": sum(mentions.values()) + unknown,
         "unknown_mention_count": unknown,
     }
@@ -66,6 +60,13 @@ def make(digest: Digest) -> InsightResult:
     return InsightResult(
         data, (*sentences, *_circle_sentence(digest, circles), *_mention_sentence(digest, mentions))
     )
+
+
+def _groups(digest: Digest, groups: Sequence[tuple[Sequence[int], int]]) -> list[JsonValue]:
+    """Pairs or circles, with the replies between their people."""
+    return [
+        {"authors": [name(digest, author) for author in group], "replies": count} for group, count in groups
+    ]
 
 
 def mentions_by_author(digest: Digest) -> tuple[Mapping[tuple[int, int], int], int]:
