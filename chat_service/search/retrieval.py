@@ -136,7 +136,7 @@ def _words_sql(count: int) -> str:
     places = range(count)
     given = ", ".join(f"${7 + place}::text::tsquery AS q{place}" for place in places)
     some = " || ".join(f"${7 + place}::text::tsquery" for place in places)
-    has = ", ".join(f"(words @@ (SELECT q{place} FROM question))::int AS w{place}" for place in places)
+    has = ", ".join(f"(words @@ (SELECT q{place} FROM question))::int AS w{place}" for place in places)  # noqa: S608  # numbers only
     weights = ", ".join(
         f"ln(1 + (greatest($6::int - sum(w{place}), 0) + 0.5) / (sum(w{place}) + 0.5)) AS i{place}"
         for place in places
