@@ -13,7 +13,7 @@ from protos.insight.v1 import insight_pb2 as pb
 from servicekit.grpc_clients import Caller
 from servicekit.settings import KitSettings
 from tests.chat_service.clients import export, refused
-from tests.chat_service.jobs.leaving import WAIT_S, Gate, delete, login, wait_for
+from tests.chat_service.jobs.leaving import WAIT_S, Gate, ask, delete, login, wait_for
 from tests.chat_service.jobs.shop import Order, Shop, types_of
 
 
@@ -70,19 +70,6 @@ def test_a_question_of_a_user_who_left_answers_nobody(shop: Shop, order: Order) 
         ask(shop, order, "Who wrote message 2?", request_id)
     chat = shop.chats.import_file(export(3), user_id=order.user_id)
     ask(shop, Order(order.user_id, chat.chat_id), "Who wrote message 2?", request_id)
-
-
-def ask(shop: Shop, order: Order, question: str, request_id: str = "") -> str:
-    """Ask a question of a chat, read the whole answer, and answer the question."""
-    request = chat_pb2.AskChatRequest(
-        user_id=order.user_id,
-        chat_id=order.chat_id,
-        question=question,
-        request_id=request_id or str(uuid.uuid4()),
-    )
-    caller = Caller(KitSettings(rpc_timeout_s=30.0))
-    assert list(caller.stream_sync(shop.chats.chats.AskChat, request))
-    return question
 
 
 def test_a_chat_of_many_messages_comes_in_bounded_pieces(shop: Shop) -> None:
