@@ -25,8 +25,8 @@ _LINE = {
     "properties": {
         "type": {
             "type": "string",
-            "description": "user, chat, message, insight, job, account, transaction; the last line is end, "
-            "or error when the export broke off; more types may come",
+            "description": "user, chat, message, insight, question, job, account, transaction; the last line "
+            "is end, or error when the export broke off; more types may come",
         },
         "data": {"type": "object", "description": "as the other endpoints answer it"},
     },
