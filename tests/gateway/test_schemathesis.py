@@ -13,7 +13,7 @@ from tests.gateway.test_main_job import grant
 
 _ROOT = Path(__file__).parents[2]
 #: Random requests an operation, besides those that schemathesis makes of the document itself.
-_EXAMPLES = 4
+_EXAMPLES = 2
 _TIMEOUT_S = 110.0
 
 
@@ -35,6 +35,8 @@ def test_schemathesis_finds_nothing(
             *(sys.executable, "-m", "schemathesis.cli"),
             *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
             *("run", f"{gateway.url}/openapi.json", "--header", f"Authorization: Bearer {user.bearer}"),
+            # It would take the user away from all the others.
+            *("--exclude-operation-id", "delete_account"),
             *("--checks", "all", "--max-examples", str(_EXAMPLES), "--seed", "1", "--no-color"),
         ],
         cwd=_ROOT,
