@@ -23,6 +23,7 @@ def test_schemathesis_finds_nothing(
     credit_target: str,
     chat_target: str,
     credit_channel: grpc.Channel,
+    tmp_path: Path,
 ) -> None:
     # given a user with coins, and streams that end soon
     gateway = start(credit_target=credit_target, chat_target=chat_target, gateway_stream_max_s=0.2)
@@ -39,8 +40,13 @@ def test_schemathesis_finds_nothing(
             *("--exclude-operation-id", "delete_account"),
             *("--checks", "all", "--max-examples", str(_EXAMPLES), "--seed", "1", "--no-color"),
         ],
-        cwd=_ROOT,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.gateway.schemathesis_hooks", "PYTHONPATH": "."},
+        # It writes what it remembers of a run where it stands.
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": "tests.gateway.schemathesis_hooks",
+            "PYTHONPATH": str(_ROOT),
+        },
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_S,
