@@ -295,7 +295,9 @@ def test_a_service_that_takes_too_long_is_504(strict: RunningGateway, connect: C
         answer = call(client, row, _SOME_IDS)
         return answer if answer.status_code >= 400 else None
 
-    error(eventually(late), 504, "DEADLINE_EXCEEDED")
+    refused = eventually(late)
+    assert refused is not None
+    error(refused, 504, "DEADLINE_EXCEEDED")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
