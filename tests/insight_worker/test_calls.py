@@ -49,6 +49,8 @@ def test_a_short_job_makes_no_call_too_many(
     # When a worker runs it, then it claims, saves, settles and charges, and asks for nothing
     calm_runner.run(job_id)
     saves = {"SaveInsight": 3, "SaveStep": 3}
+    # On a busy machine the heart may have begun to beat, and extended the reservation.
+    calls.pop("Extend", None)
     assert calls == {"ClaimJob": 1, **saves, "Heartbeat": 1, "Charge": 1, "FinishJob": 1}
 
 
