@@ -129,6 +129,13 @@ def test_unpaid_orders_of_an_hour_are_bounded(start: Callable[..., Client], shop
     small.order()
 
 
+def test_they_are_bounded_also_when_they_come_at_once(start: Callable[..., Client], shop: Shop) -> None:
+    given = settings(shop.stripe, shop.razorpay) | {"payment_max_unpaid_orders": 2}
+    small = Shop(start(**given), shop.stripe, shop.razorpay)
+    made = at_once([small.order] * 8)
+    assert sum(isinstance(one, pb.Order) for one in made) == 2
+
+
 @pytest.mark.parametrize("fault", [Fault(cut=True), Fault(lost=True), _ERROR_500])
 @pytest.mark.parametrize("provider", [STRIPE, RAZORPAY])
 def test_a_vendor_that_fails_leaves_an_order_that_the_same_request_finishes(
