@@ -120,6 +120,30 @@ def test_what_needs_a_look_is_listed(shop: Shop, reconcile: Reconcile) -> None:
     assert "look at: STRIPE evt_wrong payment_intent.succeeded REFUSED: the order costs 499" in reconcile()[1]
 
 
+def test_money_that_brought_no_coins_is_listed_too(shop: Shop, reconcile: Reconcile) -> None:
+    order = shop.order(RAZORPAY)
+    for _ in range(2):
+        shop.razorpay_says("payment.captured", payment=shop.razorpay.pay(order.provider_order_id))
+    assert "payment.captured HANDLED: payment pay_" in reconcile()[1]
+
+
+def test_an_order_that_cannot_be_settled_keeps_no_other_from_it(
+    shop: Shop, reconcile: Reconcile, database: Database
+) -> None:
+    # given an order whose purchase a hand has set back, and younger ones
+    spoiled, _ = shop.bought()
+    database.corrupt(
+        "UPDATE orders SET state = 'CREATED', payment_id = NULL, paid_time = NULL, granted_coins = 0"
+    )
+    paid, open_ = shop.order(user_id="ben"), shop.order(user_id="ben")
+    shop.stripe.pay(paid.provider_order_id)
+    # when the providers are asked, then the one stays unclear, and the others are settled
+    code, said = reconcile()
+    assert (code, "3 orders asked about, 1 changed, 1 unclear" in said) == (1, True)
+    assert [shop.state(order) for order in (spoiled, paid, open_)] == ["CREATED", "PAID", "CREATED"]
+    database.corrupt("DELETE FROM order_transactions; DELETE FROM orders")
+
+
 def test_a_test_order_lives_by_commands(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
