@@ -171,7 +171,9 @@ def test_a_signature_is_good_for_minutes_and_not_before_its_time(age_s: int, acc
     assert (stripe_says(now=_TIME + age_s) == "") is accepted
 
 
-@pytest.mark.parametrize("signed_time", [f"0000{_TIME}", f" {_TIME}", f"+{_TIME}", f"{_TIME // 1000}_{_TIME % 1000:03}"])
+@pytest.mark.parametrize(
+    "signed_time", [f"0000{_TIME}", f" {_TIME}", f"+{_TIME}", f"{_TIME // 1000}_{_TIME % 1000:03}"]
+)
 def test_an_old_signature_is_not_made_young_by_a_second_timestamp(signed_time: str) -> None:
     # given that Stripe's SDK reads the first of two, in any of the ways that Python writes a number in
     now = _TIME + 10_000
