@@ -40,9 +40,15 @@ _NEXT = """
     SELECT event_number FROM webhook_events WHERE due_time <= now() AND provider = ANY ($1::text[])
     ORDER BY due_time LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
+# Of an order whose account was erased nothing is kept of what the provider says about the payer: a refund or
+# a dispute may come long after the erasure.
 _END = """
-    UPDATE webhook_events SET state = $2, detail = $3, order_id = coalesce($4, order_id), due_time = NULL,
-        handle_time = clock_timestamp(), tries = tries + 1
+    UPDATE webhook_events SET state = $2, detail = $3, order_id = coalesce($4, webhook_events.order_id),
+        due_time = NULL, handle_time = clock_timestamp(), tries = tries + 1,
+        headers = CASE WHEN erased THEN NULL ELSE headers END, body = CASE WHEN erased THEN NULL ELSE body END
+    FROM (SELECT EXISTS (
+        SELECT FROM orders JOIN erased_accounts ON pseudonym = user_id WHERE orders.order_id = $4
+    ) AS erased) AS of_order
     WHERE event_number = $1
 """
 _WAIT = """
