@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from protos.payment.v1 import payment_pb2 as pb
-from tests.credit_service.client import Client, at_once
+from tests.credit_service.client import Client, at_once, new_id
 from tests.credit_service.database import Database
 from tests.credit_service.payments.shop import STRIPE, Shop, outcome
 from tests.eventually import eventually
@@ -98,6 +99,26 @@ def _keep(shop: Shop, database: Database, order: pb.Order) -> bytes:
         body,
     )
     return body
+
+
+def test_an_erasure_waits_for_an_order_before_it_holds_the_account(shop: Shop, database: Database) -> None:
+    # given whoever settles an order, and an erasure of its user that comes meanwhile
+    order, _ = shop.bought()
+    request = {"user_id": "ana", "request_id": new_id()}
+    with database.held() as held:
+        held.run("SELECT FROM orders WHERE order_id = %s FOR NO KEY UPDATE", order.order_id)
+
+        def settle() -> bool:
+            eventually(lambda: database.waiting_for_locks() == 1)
+            # when the account is to be locked, then it is free: neither waits for the other
+            held.run("SELECT FROM accounts WHERE user_id = 'ana' FOR NO KEY UPDATE NOWAIT")
+            held.commit()
+            return True
+
+        calls: list[Callable[[], Any]] = [partial(shop.coins.call, "EraseAccount", **request), settle]
+        erased, settled = at_once(calls)
+    assert (erased.account.user_id, settled) == (f"erased-{request['request_id']}", True)
+    assert database.one("SELECT user_id FROM orders") == erased.account.user_id
 
 
 def test_an_event_of_a_killed_copy_is_found_by_another(shop: Shop, database: Database) -> None:
