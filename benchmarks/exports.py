@@ -19,7 +19,8 @@ def write_android(path: Path, messages: int) -> Path:
         f"{_moment(number):%d/%m/%Y, %H:%M} - {_message(number, '', '<Media omitted>')}\n"
         for number in range(messages)
     )
-    path.write_text("".join(lines))
+    with path.open("w") as file:
+        file.writelines(lines)
     return path
 
 
@@ -31,7 +32,8 @@ def write_ios(path: Path, messages: int) -> Path:
         f"{_message(number, mark, 'image omitted')}\r\n"
         for number in range(messages)
     )
-    path.write_text("".join(lines), newline="")
+    with path.open("w", newline="") as file:
+        file.writelines(lines)
     return path
 
 

@@ -1,6 +1,5 @@
 """Parsing WhatsApp exports beside other parsers, and uploading them through REST until the chat is READY."""
 
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -27,9 +26,11 @@ class _Export:
     messages: int
     path: Path
     parse: Series = field(default_factory=lambda: Series("parse alone", "s"))
+    cpu: Series = field(default_factory=lambda: Series("parse", "s of CPU"))
     memory: Series = field(default_factory=lambda: Series("parse", "MB"))
     upload: Series = field(default_factory=lambda: Series("upload", "s"))
     peer_parse: dict[str, Series] = field(default_factory=dict)
+    peer_cpu: dict[str, Series] = field(default_factory=dict)
     peer_memory: dict[str, Series] = field(default_factory=dict)
 
     @property
@@ -78,16 +79,18 @@ def _app(running: House) -> httpx.Client:
 
 def _round(running: House, app: httpx.Client, export: _Export, others: list[peers.Peer]) -> None:
     """One of each, one after the other."""
-    ours = peers.timed([sys.executable, "-m", "chat_service", "parse", str(export.path)], running.env)
+    ours = peers.timed([*peers.OURS, str(export.path)], running.env)
     if ours.messages != export.messages:
         raise RuntimeError(f"{export.messages} messages were written, {ours.messages} were parsed")
     export.parse.values.append(ours.duration_s)
+    export.cpu.values.append(ours.cpu_s)
     export.memory.values.append(ours.peak_memory_mb)
     for peer in others:
         theirs = peers.timed([*peer.command, str(export.path)])
         if theirs.messages != export.messages:
             raise RuntimeError(f"{peer.name} found {theirs.messages} of {export.messages} messages")
         export.peer_parse.setdefault(peer.name, Series(peer.name, "s")).values.append(theirs.duration_s)
+        export.peer_cpu.setdefault(peer.name, Series(peer.name, "s of CPU")).values.append(theirs.cpu_s)
         memory = export.peer_memory.setdefault(peer.name, Series(peer.name, "MB"))
         memory.values.append(theirs.peak_memory_mb)
     export.upload.values.append(_upload_s(app, export))
@@ -122,7 +125,9 @@ def _rows(export: _Export) -> list[Row]:
     rows = []
     for name, series in export.peer_parse.items():
         bar = ">= 1.2 times" if name.startswith("npm") else ">= 6 times"
-        rows.append(Row(f"parse {what}, beside {name.split()[0]}", rate, _rate(export, name, series), bar))
+        note = f"CPU time {export.cpu.median:.3f} s, theirs {export.peer_cpu[name].median:.3f} s"
+        title = f"parse {what}, beside {name.split()[0]}"
+        rows.append(Row(title, rate, _rate(export, name, series), bar, note))
     for name, series in export.peer_memory.items():
         if name.startswith("whatstk"):
             rows.append(Row(f"peak memory to parse {what}", export.memory, series, "<= 0.25 times"))

@@ -22,26 +22,43 @@ _NODE_SCRIPT = """
 import fs from 'node:fs';
 import { parseString } from 'whatsapp-chat-parser';
 const start = process.hrtime.bigint();
+const before = process.cpuUsage();
 const messages = parseString(fs.readFileSync(process.argv[2], 'utf8'));
 const took = Number(process.hrtime.bigint() - start) / 1e9;
+const cpu = process.cpuUsage(before);
 console.log(JSON.stringify({ messages: messages.length, duration_s: took }));
+console.log(JSON.stringify({ cpu_s: (cpu.user + cpu.system) / 1e6 }));
+console.log(fs.readFileSync('/proc/self/status', 'utf8').match(/VmHWM:.*/)[0]);
 """
 _WHATSTK_SCRIPT = """
 import json, sys, time
 from whatstk import WhatsAppChat
-start = time.perf_counter()
+start, before = time.perf_counter(), time.process_time()
 chat = WhatsAppChat.from_source(filepath=sys.argv[1])
-took = time.perf_counter() - start
+took, cpu = time.perf_counter() - start, time.process_time() - before
 print(json.dumps({"messages": len(chat.df), "duration_s": took}))
+print(json.dumps({"cpu_s": cpu}))
+print(next(line for line in open("/proc/self/status") if "VmHWM" in line))
 """
+_OUR_SCRIPT = """
+import json, sys, time
+from chat_service.__main__ import main
+before = time.process_time()
+code = main(["parse", sys.argv[1]])
+print(json.dumps({"cpu_s": time.process_time() - before}))
+print(next(line for line in open("/proc/self/status") if "VmHWM" in line))
+sys.exit(code)
+"""
+OURS = (sys.executable, "-c", _OUR_SCRIPT)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a parser: what it said, and the most memory that its process had."""
+    """One run of a parser: what it said, its CPU time, and the most memory that its process had."""
 
     messages: int
     duration_s: float
+    cpu_s: float
     peak_memory_mb: float
 
 
@@ -54,26 +71,18 @@ class Peer:
 
 
 def timed(command: list[str], env: dict[str, str] | None = None) -> Run:
-    """Run a command that prints `messages` and `duration_s`; raises RuntimeError when it fails."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, process_group=0
+    """Run a command and read what it measured of itself; raises RuntimeError when it fails.
+
+    The memory is what Linux says of the process itself: what a parent is told counts the parent's own.
+    """
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=_RUN_TIMEOUT_S, env=env, check=False
     )
-    try:
-        # It prints one line, which the pipe holds, so that its end can be waited for first.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.stdout is not None
-        assert process.stderr is not None
-        output, complaints = process.stdout.read(), process.stderr.read()
-    finally:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{output}\n{complaints}")
-    said = json.loads(output.splitlines()[-1])
-    per_mb = 2**20 if sys.platform == "darwin" else 2**10
-    return Run(said["messages"], said["duration_s"], usage.ru_maxrss / per_mb)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{done.stdout}\n{done.stderr}")
+    result, cpu, memory = [line for line in done.stdout.splitlines() if line.strip()][-3:]
+    said = json.loads(result) | json.loads(cpu)
+    return Run(said["messages"], said["duration_s"], said["cpu_s"], int(memory.split()[1]) / 1024)
 
 
 def npm_parser() -> Peer | str:
@@ -89,7 +98,7 @@ def npm_parser() -> Peer | str:
         )
         if problem:
             return problem
-        script.write_text(_NODE_SCRIPT)
+    script.write_text(_NODE_SCRIPT)
     return Peer("npm whatsapp-chat-parser 4.0.2", (node, str(script)))
 
 
@@ -97,12 +106,12 @@ def whatstk() -> Peer | str:
     """The parser from PyPI, or why it is not there."""
     folder = _folder("whatstk")
     python, script = folder / "bin" / "python", folder / "parse.py"
-    if not script.exists():
+    if not script.exists():  # written last, so that an installation that was broken off is repeated
         venv.create(folder, with_pip=True)
         problem = _installed([str(python), "-m", "pip", "install", "--quiet", _WHATSTK])
         if problem:
             return problem
-        script.write_text(_WHATSTK_SCRIPT)
+    script.write_text(_WHATSTK_SCRIPT)
     return Peer("whatstk 0.9.1", (str(python), str(script)))
 
 

@@ -70,6 +70,9 @@ _NAMED = (
         "400 coins are required, 50 are available",
         {"required": 400, "available": 50},
     ),
+    ErrorCode(
+        "WEBHOOK_SIGNATURE_INVALID", 401, "the webhook's signature is not valid", {"provider": "STRIPE"}
+    ),
     ErrorCode("ACCOUNT_NOT_FOUND", 404, "there is no account of alice", {"user_id": "alice"}),
     ErrorCode("USER_NOT_FOUND", 404, "user alice does not exist", {"user_id": "alice"}),
     ErrorCode("CHAT_NOT_FOUND", 404, f"chat {CHAT_ID} does not exist", {"chat_id": CHAT_ID}),

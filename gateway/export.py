@@ -33,6 +33,23 @@ _NO_ACCOUNT = "ACCOUNT_NOT_FOUND"
 Line = tuple[str, Mapping[str, Any]]
 
 
+def _conversation_lines(answer: chat_pb2.GetConversationResponse) -> Iterator[Line]:
+    """Yield the answered questions of a conversation; what was found is among the chat's messages."""
+    conversation = answer.conversation
+    for turn in answer.turns:
+        yield (
+            "question",
+            {
+                "chat_id": conversation.chat_id,
+                "conversation_id": conversation.conversation_id,
+                "conversation_title": conversation.title,
+                "question": turn.question,
+                "answer": turn.answer or None,
+                "create_time": turn.create_time.ToJsonString(),
+            },
+        )
+
+
 def _of_chat(kind: str, view: Callable[[Any], Any]) -> Callable[[Any], Line]:
     return lambda message: (kind, view(message).model_dump())
 
@@ -108,6 +125,9 @@ def _record_lines(record: chat_pb2.ExportUserResponse) -> Iterator[Line]:
 
 
 def _other_lines(packed: Packed) -> Iterator[Line]:
+    if packed.Is(chat_pb2.GetConversationResponse.DESCRIPTOR):
+        yield from _conversation_lines(chat_pb2.GetConversationResponse.FromString(packed.value))
+        return
     known = _OTHERS.get(packed.TypeName())
     if known is not None:
         kind, view = known

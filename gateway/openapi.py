@@ -28,8 +28,11 @@ _TAGS = [
     {"name": "users", "description": "Who uses the app."},
     {"name": "catalogue", "description": "What can be unlocked, and for how many coins."},
     {"name": "credits", "description": "Coins: owned, reserved, spent, and on sale."},
+    {"name": "payments", "description": "Coins for money, and the webhooks of those who take it."},
     {"name": "insights", "description": "Ordering insights, following the work, reading them."},
     {"name": "chats", "description": "Uploaded conversations."},
+    {"name": "questions", "description": "Questions about a chat."},
+    {"name": "operators", "description": "What operators do by hand; demands a scope of its own."},
     {"name": "operations", "description": "For operators and machines."},
 ]
 _RESPONSE_HEADERS: Mapping[str, Mapping[str, Any]] = {

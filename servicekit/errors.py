@@ -292,8 +292,12 @@ def _make(kind: type[ServiceError] | None, message: str, reason: str, code: grpc
 
 
 def _bare(code: grpc.StatusCode, message: str) -> ServiceError:
-    """Answer the error of a status without details: gRPC itself made it, and its text names addresses."""
-    if code == grpc.StatusCode.UNAVAILABLE:
+    """Answer the error of a status without details: gRPC itself made it, and its text names addresses.
+
+    A call that its caller has not cancelled and that is CANCELLED all the same was dropped by a server that
+    went down with it in hand: like UNAVAILABLE it may have been done or not, and is to be repeated.
+    """
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return Unavailable()
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded()

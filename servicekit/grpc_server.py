@@ -114,8 +114,9 @@ class RunningServer:
     async def _turn_away(self) -> None:
         """Answer UNAVAILABLE to callers who still come, until none does.
 
-        gRPC drops what it has read and not yet handed over, as CANCELLED, which nobody repeats. Callers who
-        hear UNAVAILABLE go elsewhere. How long the last of them take depends on how busy the machine is.
+        gRPC drops what it has read and not yet handed over, as CANCELLED, which not every client repeats.
+        Callers who hear UNAVAILABLE go elsewhere. How long the last of them take depends on how busy the
+        machine is.
         """
         for _ in range(round(_TURN_AWAY_MAX_S / _TURN_AWAY_S)):
             before = self._interceptor.turned_away

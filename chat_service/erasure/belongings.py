@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.chats import repository as chats
 from chat_service.chats.belongings import Belongings
 from chat_service.erasure.models import Erasure
+from chat_service.questions import repository as questions
 
 
 async def delete_next(
@@ -20,4 +21,6 @@ async def delete_next(
     chat = await chats.lock_erased(session, erasure.erasure_id, erasure.create_time, after)
     if chat is None:
         return None
+    # The new user of the id may use the old requests' ids.
+    await questions.forget_requests(session, chat.user_id, chat.chat_id)
     return chat.chat_id, await belongings.delete(session, chat.chat_id, erasure.create_time)

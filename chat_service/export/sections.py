@@ -9,12 +9,20 @@ from chat_service.chats.messages import message_message
 from chat_service.chats.models import Chat
 from chat_service.chats.pages import answers
 from chat_service.chats.service import ChatService
+from chat_service.errors import ConversationNotFound
 from chat_service.insights.messages import insight_message
 from chat_service.insights.service import InsightReader
 from chat_service.jobs.messages import job_message
 from chat_service.jobs.service import JobService
+from chat_service.questions import messages as questions
+from chat_service.questions.conversations import ConversationService
+from chat_service.questions.models import Conversation
 from protos.chat.v1 import chat_pb2
 from servicekit.pages import MAX_PAGE_SIZE
+
+#: A turn carries the passages that were found, so few of them are read at once.
+_TURNS_AT_ONCE = 10
+_CONVERSATIONS_AT_ONCE = 100
 
 Records = AsyncIterator[chat_pb2.ExportUserResponse]
 #: What belongs to one chat of the user; raises `ChatNotFound` when the chat is deleted meanwhile.
@@ -51,6 +59,42 @@ def insights_of(insights: InsightReader) -> ChatSection:
             yield packed(insight_message(insight, insight_type))
 
     return section
+
+
+def conversations_of(conversations: ConversationService) -> ChatSection:
+    """Answer the section of what was asked of a chat: conversations with their answered turns, in pieces."""
+
+    async def section(chat: Chat) -> Records:
+        after = None
+        while True:
+            page = await conversations.list_page(chat.user_id, chat.chat_id, after, _CONVERSATIONS_AT_ONCE)
+            for conversation in page:
+                async for record in _turns(conversations, conversation):
+                    yield record
+            if len(page) < _CONVERSATIONS_AT_ONCE:
+                return
+            after = page[-1].create_time, page[-1].conversation_id
+
+    return section
+
+
+async def _turns(conversations: ConversationService, conversation: Conversation) -> Records:
+    after = None
+    while True:
+        try:
+            row, turns = await conversations.get(
+                conversation.user_id, conversation.conversation_id, after, _TURNS_AT_ONCE
+            )
+        except ConversationNotFound:
+            return
+        yield packed(
+            chat_pb2.GetConversationResponse(
+                conversation=questions.conversation(row), turns=[questions.turn(*turn) for turn in turns]
+            )
+        )
+        if len(turns) < _TURNS_AT_ONCE:
+            return
+        after = turns[-1][0].turn_id
 
 
 def jobs_of(jobs: JobService) -> UserSection:

@@ -237,7 +237,11 @@ def _whole(bare: str) -> Reading | None:
 
 
 def _attachment(body: str) -> Reading | None:
-    android = _FILE_ATTACHED.fullmatch(body) or _OLD_ATTACHED.fullmatch(body)
+    # Looked at first, because most texts with a bracket are words.
+    named = body.partition("\n")[0].endswith(")")
+    if not named and not body.endswith(">"):
+        return None
+    android = (_FILE_ATTACHED.fullmatch(body) if named else None) or _OLD_ATTACHED.fullmatch(body)
     if android:
         name = android["name"]
         return Reading(kind_of_file(name), android.groupdict().get("caption") or "", name)
@@ -279,8 +283,10 @@ def _omitted_behind(before: str, last: str) -> Reading | None:
 
 
 def _structured(bare: str) -> Reading | None:
-    if _LOCATION.match(bare):
+    if ("//maps.g" in bare or "//foursquare" in bare) and _LOCATION.match(bare):
         return Reading(MessageKind.LOCATION, bare)
+    if ":\n" not in bare:
+        return None
     if _POLL.match(bare) or _POLL_LINES.fullmatch(bare.rstrip("\n")):
         return Reading(MessageKind.POLL, bare)
     return None

@@ -204,6 +204,16 @@ async def delete_of_chat(session: AsyncSession, chat_id: uuid.UUID, delete_time:
     )
 
 
+async def forget_requests(session: AsyncSession, user_id: str, chat_id: uuid.UUID) -> None:
+    """Free the request ids of an erased user's turns; nobody can ask for the answers any more."""
+    await session.execute(
+        update(ConversationTurn)
+        .where(ConversationTurn.user_id == user_id, ConversationTurn.chat_id == chat_id)
+        .values(request_id=ConversationTurn.turn_id)
+        .execution_options(**_NO_SYNC)
+    )
+
+
 async def undelete_of_chat(session: AsyncSession, chat_id: uuid.UUID, delete_time: datetime) -> None:
     """Bring back what was deleted with the chat at that time, in the caller's transaction."""
     await session.execute(

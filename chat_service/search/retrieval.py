@@ -76,12 +76,12 @@ _MEANING = f"""
     WITH question AS MATERIALIZED (
         SELECT ${{place}}::text::halfvec AS vector, binary_quantize(${{place}}::text::halfvec) AS signs
     ), near AS MATERIALIZED (
-        SELECT number, chunk_number FROM chat_signs, question
+        SELECT number, chunk_number FROM chat_signs
         WHERE {_OF_CHAT} {{only}}
-        ORDER BY chat_signs.signs <~> question.signs LIMIT {_CANDIDATES}
+        ORDER BY signs <~> (SELECT signs FROM question) LIMIT {_CANDIDATES}
     )
-    SELECT near.chunk_number, -(embedding <#> question.vector) AS fit
-    FROM near JOIN chat_vectors USING (number), question WHERE {_OF_CHAT}
+    SELECT near.chunk_number, -(embedding <#> (SELECT vector FROM question)) AS fit
+    FROM near JOIN chat_vectors USING (number) WHERE {_OF_CHAT}
 """  # noqa: S608  # made of constants
 _ONLY = f"AND chunk_number IN (SELECT number FROM chat_chunks WHERE {_OF_CHAT} AND {_FILTER})"  # noqa: S608  # the same
 
@@ -136,7 +136,7 @@ def _words_sql(count: int) -> str:
     places = range(count)
     given = ", ".join(f"${7 + place}::text::tsquery AS q{place}" for place in places)
     some = " || ".join(f"${7 + place}::text::tsquery" for place in places)
-    has = ", ".join(f"(words @@ q{place})::int AS w{place}" for place in places)
+    has = ", ".join(f"(words @@ (SELECT q{place} FROM question))::int AS w{place}" for place in places)  # noqa: S608  # numbers only
     weights = ", ".join(
         f"ln(1 + (greatest($6::int - sum(w{place}), 0) + 0.5) / (sum(w{place}) + 0.5)) AS i{place}"
         for place in places
@@ -146,8 +146,8 @@ def _words_sql(count: int) -> str:
     return f"""
         WITH question AS MATERIALIZED (SELECT {given}, {some} AS any_word),
         hit AS MATERIALIZED (
-            SELECT number, {has} FROM chat_chunks, question
-            WHERE {_OF_CHAT} AND {_FILTER} AND words @@ any_word
+            SELECT number, {has} FROM chat_chunks
+            WHERE {_OF_CHAT} AND {_FILTER} AND words @@ (SELECT any_word FROM question)
         ), weight AS (SELECT {weights} FROM hit)
         SELECT number FROM hit, weight WHERE {score} >= {_LEAST_PART} * ({total})
         ORDER BY {score} DESC, number LIMIT {_BEST}

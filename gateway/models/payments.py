@@ -60,7 +60,11 @@ class OrderRequest(BaseModel):
 
     package_id: Text = Field(max_length=64)
     provider: PaymentProvider
-    currency: Annotated[Text, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code")
+    currency: Annotated[Text, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
+        # pydantic shows no pattern behind a check of our own.
+        description="ISO 4217 code",
+        json_schema_extra={"pattern": "^[A-Z]{3}$"},
+    )
 
 
 class Checkout(BaseModel):

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field, JsonValue
 
-from gateway.models.base import CHAT_ID, Text, Time, example
+from gateway.models.base import CHAT_ID, Text, Time, example, length
 from gateway.models.chats import Message
 
 _CONVERSATION_ID = "0197a3c9-0c5e-7d52-9b1c-3f8e2a6d4b70"
@@ -48,7 +48,9 @@ class QueryRequest(BaseModel):
     model_config = example(chat_id=CHAT_ID, question="What did Alice say about the lighthouse last summer?")
 
     chat_id: Text = Field(description="UUID of a chat of the user")
-    question: Text = Field(description="1 to 2,000 characters, in any language")
+    question: Text = Field(
+        description="1 to 2,000 characters, in any language", json_schema_extra=length(1, 2_000)
+    )
     conversation_id: Text = Field("", description="the conversation that it goes on; absent begins a new one")
     authors: list[Text] = Field(
         default_factory=list,
@@ -61,7 +63,11 @@ class QueryRequest(BaseModel):
         "", description="only passages before this time; absent: understood from the question"
     )
     passage_count: int = Field(
-        0, ge=-(2**31), lt=2**31, description="most passages to find: 1 to 20; 0 means 8"
+        0,
+        ge=-(2**31),
+        lt=2**31,
+        description="most passages to find: 1 to 20; 0 means 8",
+        json_schema_extra={"minimum": 0, "maximum": 20},
     )
 
 

@@ -30,7 +30,7 @@ def _signature(header: str) -> Any:
     return Security(APIKeyHeader(name=header, scheme_name=header, auto_error=False))
 
 
-@router.post("/orders", status_code=201, responses=errors(400, 401, 404, 409))
+@router.post("/orders", status_code=201, responses=errors(400, 401, "PACKAGE_NOT_FOUND", "REQUEST_ID_REUSED"))
 async def create_order(
     wish: models.OrderRequest,
     user_id: CurrentUser,
@@ -54,7 +54,7 @@ async def create_order(
     return views.order(answer.order)
 
 
-@router.get("/orders/{order_id}", responses=errors(400, 401, 404))
+@router.get("/orders/{order_id}", responses=errors(400, 401, "ORDER_NOT_FOUND"))
 async def get_order(order_id: str, user_id: CurrentUser, services: Backends) -> models.Order:
     """Answer an order as it is now."""
     request = payment_pb2.GetOrderRequest(user_id=user_id, order_id=order_id)
@@ -64,7 +64,7 @@ async def get_order(order_id: str, user_id: CurrentUser, services: Backends) -> 
 
 @router.post(
     "/webhooks/stripe",
-    responses=errors(400, 401, 413),
+    responses=errors(400, "WEBHOOK_SIGNATURE_INVALID"),
     openapi_extra=_RAW_BODY,
     dependencies=[_signature("Stripe-Signature")],
 )
@@ -75,7 +75,7 @@ async def take_stripe_webhook(request: Request, services: Backends) -> models.We
 
 @router.post(
     "/webhooks/razorpay",
-    responses=errors(400, 401, 413),
+    responses=errors(400, "WEBHOOK_SIGNATURE_INVALID"),
     openapi_extra=_RAW_BODY,
     dependencies=[_signature("X-Razorpay-Signature")],
 )

@@ -15,6 +15,7 @@ from protos.chat.v1 import chat_pb2
 
 router = APIRouter(tags=["questions"])
 
+_FAILS = ("INSUFFICIENT_CREDITS", "CHAT_NOT_FOUND", "CHAT_NOT_READY", "REQUEST_ID_REUSED")
 _EVENTS = "text/event-stream"
 _EXAMPLE = (
     'event: passages\ndata: {"conversation_id": "…", "passages": […], "…": "…"}\n\n'
@@ -29,7 +30,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/api/chats/{chat_id}/vector-status", tags=["chats"], responses=errors(400, 401, 404))
+@router.get(
+    "/api/chats/{chat_id}/vector-status", tags=["chats"], responses=errors(400, 401, "CHAT_NOT_FOUND")
+)
 async def get_vector_status(chat_id: str, user_id: CurrentUser, services: Backends) -> models.VectorStatus:
     """Answer the state of a chat's search index; the first question makes it."""
     request = chat_pb2.GetIndexStatusRequest(user_id=user_id, chat_id=chat_id)
@@ -40,7 +43,7 @@ async def get_vector_status(chat_id: str, user_id: CurrentUser, services: Backen
 @router.post(
     "/api/rag/query",
     response_model=models.QueryAnswer,
-    responses={**_ANSWERS, **errors(400, 401, 402, 404, 409, 413)},
+    responses={**_ANSWERS, **errors(400, 401, *_FAILS, "CONVERSATION_NOT_FOUND")},
 )
 async def query_chat(
     question: models.QueryRequest,
@@ -72,7 +75,11 @@ async def query_chat(
     return await answers.whole(parts, request)
 
 
-@router.post("/api/rag/generate", deprecated=True, responses=errors(400, 401, 402, 404, 409, 413))
+@router.post(
+    "/api/rag/generate",
+    deprecated=True,
+    responses=errors(400, 401, *_FAILS, "CATEGORY_NOT_FOUND", "NOTHING_TO_UNLOCK"),
+)
 async def generate_insight(
     order: models.GenerateRequest,
     user_id: CurrentUser,

@@ -25,8 +25,8 @@ _LINE = {
     "properties": {
         "type": {
             "type": "string",
-            "description": "user, chat, message, insight, job, account, transaction; the last line is end, "
-            "or error when the export broke off; more types may come",
+            "description": "user, chat, message, insight, question, job, account, transaction; the last line "
+            "is end, or error when the export broke off; more types may come",
         },
         "data": {"type": "object", "description": "as the other endpoints answer it"},
     },
@@ -53,7 +53,9 @@ async def store_user(
     return views.user(await services.caller.call(services.users.StoreUser, request))
 
 
-@router.get("/export", response_class=StreamingResponse, responses=_JSON_LINES | errors(401, 404))
+@router.get(
+    "/export", response_class=StreamingResponse, responses=_JSON_LINES | errors(401, "USER_NOT_FOUND")
+)
 async def export_user(user_id: CurrentUser, request: Request, services: Backends) -> StreamingResponse:
     """Stream everything that is the user's as JSON lines.
 
@@ -69,7 +71,7 @@ async def export_user(user_id: CurrentUser, request: Request, services: Backends
     return StreamingResponse(lines, media_type=export.MEDIA_TYPE, headers=headers)
 
 
-@router.delete("/delete-account", status_code=202, responses=errors(400, 401, 404))
+@router.delete("/delete-account", status_code=202, responses=errors(400, 401, "USER_NOT_FOUND"))
 async def delete_account(user_id: CurrentUser, request_id: RequestId, services: Backends) -> models.Erasure:
     """Delete the user of the token, with everything that is theirs.
 

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
+from tests.eventually import eventually
 from tests.fakes import razorpay_server, stripe_server
 from tests.gateway.failures import ELSEWHERE, FAILURES, World
 from tests.gateway.house import EXPORT, Api, RunningGateway, error, good, token, unused_port
@@ -287,7 +288,16 @@ def test_while_the_services_are_down_it_is_503(alone: RunningGateway, connect: C
 def test_a_service_that_takes_too_long_is_504(strict: RunningGateway, connect: Connect, row: Row) -> None:
     if "health" in row.path or row.path.endswith(("/events", "/export", "/query", "/generate")):
         pytest.skip("has a time limit of its own")
-    error(call(connect(strict, "alice"), row, _SOME_IDS), 504, "DEADLINE_EXCEEDED")
+    client = connect(strict, "alice")
+
+    def late() -> httpx.Response | None:
+        # Now and then an answer is faster than gRPC's look at the clock.
+        answer = call(client, row, _SOME_IDS)
+        return answer if answer.status_code >= 400 else None
+
+    refused = eventually(late)
+    assert refused is not None
+    error(refused, 504, "DEADLINE_EXCEEDED")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -266,6 +266,28 @@ async def test_a_dead_server_is_unavailable_and_its_address_is_not_told(served: 
     assert str(served.server.port) not in caught.value.message
 
 
+class Dropping(ops_pb2_grpc.OpsServiceServicer):
+    """Ends calls as gRPC ends those that a server had in hand when it went down."""
+
+    async def GetPoolStatus(self, request: Any, context: Any) -> ops_pb2.GetPoolStatusResponse:
+        await context.abort(grpc.StatusCode.CANCELLED, "")
+        raise AssertionError
+
+
+async def test_a_call_that_a_server_drops_when_it_goes_down_is_unavailable() -> None:
+    server = grpc.aio.server()
+    ops_pb2_grpc.add_OpsServiceServicer_to_server(Dropping(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with aio_channel(f"127.0.0.1:{port}", KitSettings()) as channel:
+        stub = ops_pb2_grpc.OpsServiceStub(channel)
+
+        with pytest.raises(Unavailable):
+            await Caller(KitSettings()).call(stub.GetPoolStatus, ops_pb2.GetPoolStatusRequest())
+
+    await server.stop(None)
+
+
 async def test_a_used_port_is_a_clear_message(served: Served) -> None:
     second = RunningServer(spec(KitSettings(), Scripted(), served.server.port))
 

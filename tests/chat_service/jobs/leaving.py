@@ -11,6 +11,8 @@ import psycopg2
 from protos.chat.v1 import chat_pb2
 from protos.credit.v1 import credit_pb2
 from protos.insight.v1 import insight_pb2 as pb
+from servicekit.grpc_clients import Caller
+from servicekit.settings import KitSettings
 from tests.chat_service.jobs.shop import Order, Shop
 from tests.eventually import eventually
 
@@ -117,3 +119,16 @@ def everything_of(shop: Shop, order: Order) -> dict[str, Any]:
     """Answer what the user can read: chats and jobs."""
     jobs = shop.call(shop.insights.ListJobs, pb.ListJobsRequest(user_id=order.user_id)).jobs
     return {"chats": list(shop.chats.list_chats(order.user_id).chats), "jobs": list(jobs)}
+
+
+def ask(shop: Shop, order: Order, question: str, request_id: str = "") -> str:
+    """Ask a question of a chat, read the whole answer, and answer the question."""
+    request = chat_pb2.AskChatRequest(
+        user_id=order.user_id,
+        chat_id=order.chat_id,
+        question=question,
+        request_id=request_id or str(uuid.uuid4()),
+    )
+    caller = Caller(KitSettings(rpc_timeout_s=30.0))
+    assert list(caller.stream_sync(shop.chats.chats.AskChat, request))
+    return question

@@ -14,6 +14,7 @@ from servicekit.errors import DatabaseUnavailable
 from tests.chat_service.clients import export, refused
 from tests.chat_service.jobs.conftest import Alone
 from tests.chat_service.jobs.leaving import (
+    ask,
     delete,
     dump,
     erased_account,
@@ -96,6 +97,7 @@ def test_nothing_of_the_user_is_left_in_any_database_after_the_retention_time(
         shop.save_insight(job, name, sentences=[f"{mark} writes."])
     shop.beat(job, settling=True)
     shop.finish(job, "COMPLETED", transaction_id=shop.charge(job))
+    ask(shop, Order(user_id, chat.chat_id), f"Who wrote {mark}?")
     waiting = shop.unlock(order)
     urls = [postgres.url("jobs"), postgres.url("credit")]
     assert dump(urls[0]).count(mark) > 8

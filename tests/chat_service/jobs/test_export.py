@@ -13,7 +13,7 @@ from protos.insight.v1 import insight_pb2 as pb
 from servicekit.grpc_clients import Caller
 from servicekit.settings import KitSettings
 from tests.chat_service.clients import export, refused
-from tests.chat_service.jobs.leaving import WAIT_S, Gate, delete, login
+from tests.chat_service.jobs.leaving import WAIT_S, Gate, ask, delete, login, wait_for
 from tests.chat_service.jobs.shop import Order, Shop, types_of
 
 
@@ -46,6 +46,30 @@ def test_an_export_has_the_user_the_chats_with_their_messages_and_insights_and_t
     assert list(records[2].messages.messages) == shop.chats.all_messages(order.user_id, order.chat_id)
     ordered = [pb.Job.FromString(record.other.value) for record in records[-2:]]
     assert ordered == [shop.job(waiting), shop.job(job)]
+
+
+def test_what_was_asked_of_a_chat_is_in_it(shop: Shop, order: Order) -> None:
+    asked = ask(shop, order, "Who wrote message 2?")
+
+    records = list(exported(shop, order.user_id))
+
+    name = chat_pb2.GetConversationResponse.DESCRIPTOR.full_name
+    assert kinds(records) == ["user", "chat", "messages", name]
+    answer = chat_pb2.GetConversationResponse.FromString(records[-1].other.value)
+    assert [turn.question for turn in answer.turns] == [asked]
+
+
+def test_a_question_of_a_user_who_left_answers_nobody(shop: Shop, order: Order) -> None:
+    request_id = str(uuid.uuid4())
+    ask(shop, order, "Who wrote message 2?", request_id)
+    erasure_id = delete(shop, order.user_id).erasure_id
+    wait_for(shop, erasure_id)
+    login(shop, order.user_id)
+
+    with refused("CHAT_NOT_FOUND"):
+        ask(shop, order, "Who wrote message 2?", request_id)
+    chat = shop.chats.import_file(export(3), user_id=order.user_id)
+    ask(shop, Order(order.user_id, chat.chat_id), "Who wrote message 2?", request_id)
 
 
 def test_a_chat_of_many_messages_comes_in_bounded_pieces(shop: Shop) -> None:

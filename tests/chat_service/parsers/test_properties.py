@@ -11,11 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat_service.parsers import MessageKind, ParseOptions, UnreadableExport, open_export
+from chat_service.parsers import (
+    ChatFormat,
+    MessageKind,
+    ParsedExport,
+    ParseOptions,
+    UnreadableExport,
+    open_export,
+)
 from chat_service.parsers.whatsapp_bodies import needs_reading
 from chat_service.parsers.whatsapp_header import HeadShape, shape_of
 from tests.chat_service.parsers.families import FAMILIES
-from tests.chat_service.parsers.reading import messages_of, read
+from tests.chat_service.parsers.reading import messages_of
 
 NAMES = st.sampled_from(["Anna", "Ben", "João P.", "Mom ❤️", "+49 170 1234567", "李雷", "a:b"])
 # Text of any script; what would be read as something else than words has its own tests.
@@ -58,7 +65,8 @@ def test_a_rendered_conversation_comes_back(
 
     # When it is read
     content = "".join(lines).replace("\n", line_end).encode()
-    messages = list(open_export(SteppedFile(content, step_bytes), ParseOptions()))
+    export = open_export(SteppedFile(content, step_bytes), ParseOptions(), ChatFormat.WHATSAPP_TEXT)
+    messages = list(export)
 
     # Then it is the same conversation
     assert [(message.author, message.body, message.sent_local_time) for message in messages] == sent
@@ -73,11 +81,11 @@ def test_every_family_is_read_at_every_hour(family: str) -> None:
     content = "".join(f"{FAMILIES[family](moment)}Anna: hour\n" for moment in moments)
 
     # When it is read
-    messages, report = read(content)
+    export = whatsapp(content)
 
     # Then each has its own
-    assert [message.sent_local_time for message in messages] == moments
-    assert report.skipped_line_count == 0
+    assert [message.sent_local_time for message in export] == moments
+    assert export.report.skipped_line_count == 0
 
 
 @settings(max_examples=60)
@@ -97,11 +105,16 @@ def test_a_second_export_is_read_on_and_a_quoted_one_stays_in_its_message(
     own_lines = [f"{FAMILIES[first](moment)}Anna: own\n" for moment in own]
     other_lines = [f"{FAMILIES[second](moment)}Max: other\n" for moment in other]
 
-    messages = messages_of("".join(own_lines + other_lines))
+    messages = list(whatsapp("".join(own_lines + other_lines)))
 
     # Then heads of the file's own shape begin messages, and others where they go on with the time
     alike = shape_without_half(own_lines[0]) == shape_without_half(other_lines[0])
     assert [message.sent_local_time for message in messages] == (own + other if alike or not quoted else own)
+
+
+def whatsapp(content: str) -> ParsedExport:
+    """The content as a file of WhatsApp: signal-export writes one of its families too."""
+    return open_export(io.BytesIO(content.encode()), ParseOptions(), ChatFormat.WHATSAPP_TEXT)
 
 
 def shape_without_half(line: str) -> HeadShape:

@@ -179,6 +179,25 @@ class TestCrashes:
         assert payer.turn(request)[:2] == ("COMPLETED", 2)
         assert len({one.reservation_id for one in payer.reservations()}) == 2
 
+    def test_an_attempt_that_was_taken_over_stores_nothing_and_gives_its_coins_back(
+        self, payer: Asker, model: FakeOpenAI
+    ) -> None:
+        # given an attempt that is thought dead: another one has begun
+        payer.ask("warm up")
+        request = payer.request("Is the lighthouse open?")
+        model.behave(Behaviour("answer", times=1), Behaviour("hold"))
+        call = payer.begin(request)
+        next(call)
+        payer.sql("UPDATE conversation_turns SET attempt = 2 WHERE request_id = %s", request.request_id)
+        # when it has its answer after all
+        model.release()
+        with pytest.raises(grpc.RpcError) as raised:
+            list(call)
+        # then it says so, the turn is the other one's, and nothing is reserved for it
+        assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert payer.turn(request) == ("ASKED", 2, None)
+        assert payer.coins() == (12 - PRICE, 0)
+
     def test_an_answer_that_was_charged_but_not_marked_is_marked_with_the_same_payment(
         self, payer: Asker
     ) -> None:
