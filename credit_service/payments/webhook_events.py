@@ -81,6 +81,7 @@ _FORGET = """
         FOR NO KEY UPDATE SKIP LOCKED
     )
 """
+_FORGET_REJECTED = "DELETE FROM webhook_rejections WHERE receive_time < now() - $1::interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,12 @@ async def reject(
     await connection.execute(_TRIM, number - MAX_REJECTIONS)
 
 
-async def forget_bodies(connection: "asyncpg.Connection[Any]", age: timedelta, limit: int) -> int:
-    """Drop bodies and headers of events that ended and are older; their ids stay. Answers how many."""
+async def forget(connection: "asyncpg.Connection[Any]", age: timedelta, limit: int) -> int:
+    """Drop bodies and headers of events that ended and are older, and answer how many; their ids stay.
+
+    Rejected webhooks that are older go as well: one that is a provider's, signed with a secret that we do not
+    have, names its payer like any other.
+    """
+    await connection.execute(_FORGET_REJECTED, age)
     done: str = await connection.execute(_FORGET, age, limit)
     return int(done.split()[-1])

@@ -87,6 +87,23 @@ def test_coins_cannot_come_twice_even_when_an_order_forgets_that_it_was_paid(
     assert shop.state(other) == "PAID"
 
 
+def test_an_event_that_waited_and_cannot_be_handled_has_an_end_too(shop: Shop, database: Database) -> None:
+    # given an event that waited for its order, and that fails now that there is one
+    order, _ = shop.bought()
+    database.corrupt(
+        "UPDATE orders SET state = 'CREATED', payment_id = NULL, paid_time = NULL, granted_coins = 0"
+    )
+    session = shop.stripe.sessions[order.provider_order_id]
+    shop.send(shop.stripe.event("checkout.session.completed", session, "evt_again"))
+    database.run(
+        "UPDATE webhook_events SET state = 'WAITING', due_time = now(),"
+        " receive_time = now() - interval '9 days' WHERE event_id = 'evt_again'"
+    )
+    # then it is not tried for ever
+    ended = "SELECT state FROM webhook_events WHERE event_id = 'evt_again' AND due_time IS NULL"
+    assert eventually(lambda: database.run(ended)) == [("FAILED",)]
+
+
 def _keep(shop: Shop, database: Database, order: pb.Order) -> bytes:
     """Have an order paid, and the event kept by a copy that has died since; answer the event."""
     intent = shop.stripe.pay(order.provider_order_id)

@@ -337,8 +337,11 @@ def test_old_bodies_are_forgotten_and_their_ids_are_not(
 ) -> None:
     body = shop.stripe.event("customer.created", {"id": "cus_1"}, "evt_old")
     shop.send(body)
-    database.run("UPDATE webhook_events SET receive_time = now() - interval '91 days'")
+    refused("WEBHOOK_SIGNATURE_INVALID", partial(shop.webhook, STRIPE, body, {}))
+    for table in ("webhook_events", "webhook_rejections"):
+        database.run(f"UPDATE {table} SET receive_time = now() - interval '91 days'")
     # when a service looks, as it does at its start
     start(payment_webhook_poll_s=0.05)
     eventually(lambda: database.one("SELECT body IS NULL AND headers IS NULL FROM webhook_events"))
+    assert database.one("SELECT count(*) FROM webhook_rejections") == 0
     assert shop.send(body) == "DUPLICATE"
