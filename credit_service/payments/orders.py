@@ -65,9 +65,13 @@ class OrderService:
         if order.provider_order_id is not None or order.state is not OrderState.CREATED:
             return order
         opened = await self._providers.offered(order.provider).open(order, again=not made)
-        return await in_driver_transaction_with_lock_retry(
+        order = await in_driver_transaction_with_lock_retry(
             self._engine, lambda connection: _note(connection, order.order_id, opened)
         )
+        if order.user_id != wish.user_id:
+            # Erased while the provider was asked: nobody is to pay for coins that cannot come.
+            raise AccountClosed(refusals.AccountClosed(wish.user_id))
+        return order
 
     async def _find_or_make(self, connection: "asyncpg.Connection[Any]", wish: Wish) -> tuple[Order, bool]:
         """Answer the order of the request, and whether it was made just now: a replay is decided first."""

@@ -171,6 +171,27 @@ _ALL = (
         _FAILURES,
     ),
     (
+        "an erasure leaves the orders' locks for after the account's",
+        "credit_service/erasure.py",
+        "    await connection.execute(_LOCK_ORDERS, user_id)\n",
+        "",
+        _FAILURES,
+    ),
+    (
+        "orders at once are counted without each other",
+        f"{_PAYMENTS}/orders.py",
+        "WHERE user_id = $1 FOR NO KEY UPDATE",
+        "WHERE user_id = $1 FOR KEY SHARE",
+        (f"{_TESTS}/test_orders.py",),
+    ),
+    (
+        "of two timestamps of a signature one is enough",
+        f"{_PAYMENTS}/signatures.py",
+        "len(stamps) != 1",
+        "not stamps",
+        (f"{_TESTS}/test_signatures.py",),
+    ),
+    (
         "a poisoned event stops the others",
         f"{_PAYMENTS}/worker.py",
         "await webhook_events.postpone(connection, number, pause(event.tries))",
