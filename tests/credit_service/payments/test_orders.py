@@ -248,18 +248,18 @@ async def test_calls_that_hang_hold_no_more_threads_than_there_are_turns() -> No
 
 async def test_calls_that_hang_leave_the_event_loop_its_own_threads() -> None:
     # given an event loop with one thread, which looks up the database's address among others
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
     calls = VendorCalls("STRIPE", timeout_s=5)
-    running, release = threading.Event(), threading.Event()
+    running, release = asyncio.Event(), threading.Event()
 
     def hang() -> bool:
-        running.set()
+        loop.call_soon_threadsafe(running.set)
         return release.wait(30)
 
     hanging = asyncio.ensure_future(calls.run(hang))
     try:
-        while not running.is_set():
-            await asyncio.sleep(0)
+        await running.wait()
         # when a call hangs, then that thread is free
         async with asyncio.timeout(4):
             await asyncio.to_thread(lambda: None)
