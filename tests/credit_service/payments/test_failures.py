@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from protos.payment.v1 import payment_pb2 as pb
+from servicekit.errors import ServiceError
 from tests.credit_service.client import Client, at_once, new_id
 from tests.credit_service.database import Database
 from tests.credit_service.payments.shop import STRIPE, Shop, outcome
@@ -134,6 +135,7 @@ def test_an_erasure_waits_for_an_order_before_it_holds_the_account(shop: Shop, d
 
         calls: list[Callable[[], Any]] = [partial(shop.coins.call, "EraseAccount", **request), settle]
         erased, settled = at_once(calls)
+    assert not isinstance(erased, ServiceError)
     assert (erased.account.user_id, settled) == (f"erased-{request['request_id']}", True)
     assert database.one("SELECT user_id FROM orders") == erased.account.user_id
 

@@ -136,6 +136,7 @@ def test_an_account_that_is_erased_while_its_order_is_opened_gets_no_checkout(sh
     ordered, erased = at_once(calls)
     assert isinstance(ordered, ServiceError)
     assert ordered.reason == "ACCOUNT_CLOSED"
+    assert not isinstance(erased, ServiceError)
     assert erased.account.user_id.startswith("erased-")
 
 
