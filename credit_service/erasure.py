@@ -54,6 +54,8 @@ FORGOTTEN = ("requests", "archived_requests")
 """Every table whose rows of the account go."""
 
 _COLUMNS = ", ".join(column.name for column in ACCOUNT_COLUMNS)
+# Orders get the account's new name with it. Whoever settles one locks it before the account, and so here too.
+_LOCK_ORDERS = "SELECT FROM orders WHERE user_id = $1 ORDER BY order_id FOR UPDATE"
 _LOCK = "SELECT FROM accounts WHERE user_id = ANY ($1::text[]) ORDER BY user_id FOR UPDATE"
 _READ = f"SELECT {_COLUMNS} FROM accounts WHERE user_id = $1"  # noqa: S608  # our own names
 _NOTE = (
@@ -146,10 +148,13 @@ async def rename_rows(
 ) -> tuple[Account | None, bool]:
     """Rename the closed account and all that is its; None when it is open. Says whether it was done now.
 
-    The lock closes the race of two copies that erase the same account: the second one finds the pseudonym,
-    and not a new account that the user may have by then. The archive moves rows without the account's lock,
-    so what is archived is looked for again in later statements, which see what the first one waited for.
+    The orders' locks keep this and a webhook that settles one of them from waiting for each other. The
+    account's lock closes the race of two copies that erase the same account: the second one finds the
+    pseudonym, and not a new account that the user may have by then. The archive moves rows without the
+    account's lock, so what is archived is looked for again in later statements, which see what the first one
+    waited for.
     """
+    await connection.execute(_LOCK_ORDERS, user_id)
     await connection.execute(_LOCK, [user_id, pseudonym])
     if (erased := await connection.fetchrow(_READ, pseudonym)) is not None:
         return account_from(tuple(erased)), False

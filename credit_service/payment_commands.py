@@ -73,7 +73,8 @@ def _shown(found: Found) -> str:
     text = f"{order.order_id} {order.provider} {order.amount} {order.currency}: {order.state}"
     if found.changed and found.settlement is not None:
         text += f" -> {found.settlement.after.state}"
-    return f"{text}; {found.problem}" if found.problem else text
+    remarks = [found.problem] if found.problem else found.settlement.details if found.settlement else []
+    return "; ".join([text, *remarks])
 
 
 def pay_test_order(user_id: str, order_id: UUID, kind: str, amount: int | None) -> int:

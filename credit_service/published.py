@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from credit_service.event_reader import BEGINNING, PAGE, EventId, read_events
 from credit_service.publisher import LOCK_KEY
-from servicekit.driver import in_driver_transaction
+from servicekit.driver import in_driver_transaction, in_driver_transaction_with_lock_retry
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 
@@ -32,8 +32,11 @@ class PublishedEvents:
         self._stream = stream
 
     async def forget(self, user_id: str) -> None:
-        """Remove the account's entries, page by page; raises `Unavailable` when Redis does not take part."""
-        await in_driver_transaction(self._engine, _wait_for_publisher)
+        """Remove the account's entries, page by page; raises `Unavailable` when Redis does not take part.
+
+        Raises `LockTimeout` when the publisher has waited for Redis for too long.
+        """
+        await in_driver_transaction_with_lock_retry(self._engine, _wait_for_publisher)
         client = Redis.from_url(
             self._url,
             socket_timeout=_TIMEOUT_S,

@@ -125,5 +125,8 @@ def pause(tries: int) -> timedelta:
 
 
 def is_late(event: StoredEvent) -> bool:
-    """Whether an event that cannot be handled has been tried for long enough."""
-    return event.age > _MAX_AGE
+    """Whether an event that cannot be handled has been tried for long enough.
+
+    One that waits for its order ends by itself, unless handling it fails once the order is there.
+    """
+    return event.age > (_MAX_AGE if event.state is EventState.PENDING else 2 * _MAX_AGE)

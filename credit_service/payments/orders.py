@@ -25,7 +25,7 @@ from servicekit.ids import uuid7
 _PACKAGE = "SELECT coins, prices FROM packages WHERE package_id = $1 AND on_sale"
 # An account that does not exist yet, as a first Grant makes it: the order belongs to it.
 _ACCOUNT = "INSERT INTO accounts (user_id) VALUES ($1) ON CONFLICT DO NOTHING"
-_CLOSED = "SELECT close_time IS NOT NULL FROM accounts WHERE user_id = $1 FOR KEY SHARE"
+_CLOSED = "SELECT close_time IS NOT NULL FROM accounts WHERE user_id = $1 FOR NO KEY UPDATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,13 @@ class OrderService:
         if order.provider_order_id is not None or order.state is not OrderState.CREATED:
             return order
         opened = await self._providers.offered(order.provider).open(order, again=not made)
-        return await in_driver_transaction(
+        order = await in_driver_transaction_with_lock_retry(
             self._engine, lambda connection: _note(connection, order.order_id, opened)
         )
+        if order.user_id != wish.user_id:
+            # Erased while the provider was asked: nobody is to pay for coins that cannot come.
+            raise AccountClosed(refusals.AccountClosed(wish.user_id))
+        return order
 
     async def _find_or_make(self, connection: "asyncpg.Connection[Any]", wish: Wish) -> tuple[Order, bool]:
         """Answer the order of the request, and whether it was made just now: a replay is decided first."""
@@ -100,7 +104,8 @@ class OrderService:
     async def _check_account(self, connection: "asyncpg.Connection[Any]", user_id: str) -> None:
         """Hold the account by its name, made if there is none; raises `AccountClosed`.
 
-        Closes the race with an erasure that gives the account another name before the order is committed. A
+        Closes the race with an erasure that gives the account another name before the order is committed, and
+        that of orders at once, each of which would count the unpaid ones without the others. A
         payment that comes after the account was closed all the same is decided under the account's lock.
         """
         await connection.execute(_ACCOUNT, user_id)

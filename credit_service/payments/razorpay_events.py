@@ -2,6 +2,9 @@
 
 Granting: whichever of `payment.captured` and `order.paid` comes first; both name the same payment. A payment
 that failed leaves the order open: the payer may try again, and a failed one may yet be authorised.
+
+Notes are ours on an order only. Those of a payment can be written by whoever opens the checkout, so a payment
+belongs to the order that Razorpay says it is of, whatever its notes name.
 """
 
 import hashlib
@@ -56,7 +59,6 @@ class _Payment(Entity):
     currency: Currency
     status: str = ""
     captured: bool | None = None
-    notes: OwnData = Field(default_factory=dict)
 
 
 class _Order(Entity):
@@ -105,8 +107,8 @@ def _entity(event: _Event, name: str) -> dict[str, Any] | None:
 def of_payment(entity: Mapping[str, Any]) -> Notice:
     """Read a payment, of an event or as Razorpay answers it: only one that was captured has brought money."""
     payment = _Payment.of(entity)
-    about = About(own_order_id(payment.notes), payment.order_id, payment.id)
-    if about.order_id is None and about.provider_order_id is None:
+    about = About(None, payment.order_id, payment.id)
+    if about.provider_order_id is None:
         # Not of an order: another product of the same account.
         return NOTHING
     # A payment that was refunded has been captured before, but for those that are given back by themselves.
@@ -174,7 +176,7 @@ def _about_payment(event: _Event, fact: Reversed) -> Notice:
     """Add by what the order is found: the payment that comes along names it."""
     payment = _entity(event, "payment")
     about = About(None, None, fact.payment_id) if payment is None else of_payment(payment).about
-    return Notice(About(about.order_id, about.provider_order_id, fact.payment_id), (fact,))
+    return Notice(About(None, about.provider_order_id, fact.payment_id), (fact,))
 
 
 _READERS: Mapping[str, Callable[[_Event], Notice]] = {

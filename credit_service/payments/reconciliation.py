@@ -18,6 +18,10 @@ from credit_service.payments.rules import Order
 from credit_service.payments.settlement import Settlement, log_settlement, settle_facts
 from credit_service.store import LedgerPart, Store
 from servicekit.driver import in_driver_transaction
+from servicekit.errors import DatabaseUnavailable
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
 
 _PAGE = 100
 NEVER_OPENED_AGE = timedelta(hours=24)
@@ -28,7 +32,8 @@ UNPAID_AGE = timedelta(days=7)
 
 _TO_LOOK_AT = """
     SELECT provider, event_id, kind, state, detail FROM webhook_events
-    WHERE state IN ('REFUSED', 'UNMATCHED', 'FAILED') AND receive_time > now() - $1::interval
+    WHERE (state IN ('REFUSED', 'UNMATCHED', 'FAILED') OR (state = 'HANDLED' AND detail <> ''))
+        AND receive_time > now() - $1::interval
     ORDER BY receive_time DESC LIMIT $2
 """
 
@@ -79,7 +84,10 @@ class Reconciliation:
         return await self._ask(order)
 
     async def to_look_at(self, age: timedelta, limit: int) -> list[tuple[Any, ...]]:
-        """Answer the newest webhook events that ended without being handled: an operator has to look."""
+        """Answer the newest webhook events that an operator has to look at.
+
+        Those that ended without being handled, and those of money that came and brought no coins.
+        """
 
         async def read(connection: "asyncpg.Connection[Any]") -> list[tuple[Any, ...]]:
             return [tuple(row) for row in await connection.fetch(_TO_LOOK_AT, age, limit)]
@@ -112,6 +120,12 @@ class Reconciliation:
         async def work(part: LedgerPart) -> Settlement:
             return await settle_facts(part, order.order_id, facts)
 
-        settlement = await self._store.join(work)
+        try:
+            settlement = await self._store.join(work)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # whatever is wrong with one order, the others go on
+            log.error("order_not_settled", order_id=str(order.order_id), exc_info=error)
+            return Found(order, problem="it could not be settled; the log says why")
         log_settlement(settlement)
         return Found(order, settlement, settlement.refusal)

@@ -71,7 +71,7 @@ async def _purse(part: LedgerPart, order: Order, facts: Sequence[Fact]) -> Purse
     if not any(moves_coins(order, fact) for fact in facts):
         return Purse(0)
     account = await part.open(_at_most(order))
-    return Purse(0) if account is None else Purse(account.balance, account.close_time is None)
+    return Purse(account.balance, account.close_time is None)
 
 
 def _at_most(order: Order) -> Sequence[Operation]:

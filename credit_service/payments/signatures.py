@@ -11,7 +11,8 @@ MAX_CLOCK_SKEW_S = 10.0
 """By how much a signature may be younger than our clock says now."""
 
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
-_TIMESTAMP = re.compile(r"(?:^|,)t=([0-9]{1,12})(?:,|$)")
+_TIMESTAMPS = re.compile(r"(?:^|,)t=([^,]*)")
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 def stripe_verdict(
@@ -21,13 +22,16 @@ def stripe_verdict(
 
     Stripe's SDK computes the signatures and takes any good v1 of several. It does not look at a timestamp
     that lies ahead, and fails in its own ways on a header or a body that is no text, so that is done here.
+    Of several timestamps it signs the first, however that is written: so there must be one, in digits, or an
+    old signature would be as young as a second one says.
     """
     header = headers.get("stripe-signature", "")
-    if not header.isascii() or not (stamp := _TIMESTAMP.search(header)):
+    stamps = _TIMESTAMPS.findall(header)
+    if not header.isascii() or len(stamps) != 1 or not _TIMESTAMP.fullmatch(stamps[0]):
         return "no timestamp and signature in the header"
-    if int(stamp[1]) > now_s + MAX_CLOCK_SKEW_S:
+    if int(stamps[0]) > now_s + MAX_CLOCK_SKEW_S:
         return "the timestamp lies ahead"
-    if int(stamp[1]) < now_s - tolerance_s:
+    if int(stamps[0]) < now_s - tolerance_s:
         return "the timestamp is too old"
     refusals = [_stripe_refusal(body, header, secret) for secret in secrets]
     return "" if "" in refusals else (refusals or ["no secret is set"])[0]

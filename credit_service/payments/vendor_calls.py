@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from credit_service.payments.errors import ProviderUnavailable
@@ -20,6 +21,8 @@ class VendorCalls:
         self._provider = provider
         self._timeout_s = timeout_s
         self._turns = asyncio.Semaphore(at_once)
+        # Its own: the event loop looks up host names in its threads, the database's among them.
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=provider.lower())
 
     async def run(self, call: Callable[[], _Answer]) -> _Answer:
         """Run a blocking call in a thread; raises `ProviderUnavailable` when it takes too long.
@@ -30,7 +33,7 @@ class VendorCalls:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._turns.acquire()
-                task = asyncio.ensure_future(asyncio.to_thread(call))
+                task = asyncio.get_running_loop().run_in_executor(self._threads, call)
                 task.add_done_callback(self._ended)
                 return await asyncio.shield(task)
         except TimeoutError:

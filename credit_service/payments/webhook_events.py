@@ -40,9 +40,15 @@ _NEXT = """
     SELECT event_number FROM webhook_events WHERE due_time <= now() AND provider = ANY ($1::text[])
     ORDER BY due_time LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
+# Of an order whose account was erased nothing is kept of what the provider says about the payer: a refund or
+# a dispute may come long after the erasure.
 _END = """
-    UPDATE webhook_events SET state = $2, detail = $3, order_id = coalesce($4, order_id), due_time = NULL,
-        handle_time = clock_timestamp(), tries = tries + 1
+    UPDATE webhook_events SET state = $2, detail = $3, order_id = coalesce($4, webhook_events.order_id),
+        due_time = NULL, handle_time = clock_timestamp(), tries = tries + 1,
+        headers = CASE WHEN erased THEN NULL ELSE headers END, body = CASE WHEN erased THEN NULL ELSE body END
+    FROM (SELECT EXISTS (
+        SELECT FROM orders JOIN erased_accounts ON pseudonym = user_id WHERE orders.order_id = $4
+    ) AS erased) AS of_order
     WHERE event_number = $1
 """
 _WAIT = """
@@ -75,6 +81,7 @@ _FORGET = """
         FOR NO KEY UPDATE SKIP LOCKED
     )
 """
+_FORGET_REJECTED = "DELETE FROM webhook_rejections WHERE receive_time < now() - $1::interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +203,12 @@ async def reject(
     await connection.execute(_TRIM, number - MAX_REJECTIONS)
 
 
-async def forget_bodies(connection: "asyncpg.Connection[Any]", age: timedelta, limit: int) -> int:
-    """Drop bodies and headers of events that ended and are older; their ids stay. Answers how many."""
+async def forget(connection: "asyncpg.Connection[Any]", age: timedelta, limit: int) -> int:
+    """Drop bodies and headers of events that ended and are older, and answer how many; their ids stay.
+
+    Rejected webhooks that are older go as well: one that is a provider's, signed with a secret that we do not
+    have, names its payer like any other.
+    """
+    await connection.execute(_FORGET_REJECTED, age)
     done: str = await connection.execute(_FORGET, age, limit)
     return int(done.split()[-1])

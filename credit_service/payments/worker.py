@@ -73,7 +73,7 @@ class WebhookWorker:
         if number is None:
             return None
         event = await webhook_events.read(connection, number)
-        if is_late(event) and event.state is EventState.PENDING:
+        if is_late(event):
             await webhook_events.end(connection, number, EventState.FAILED, "it could not be handled")
             log.error("webhook_given_up", event_id=event.event_id)
         else:
@@ -83,6 +83,6 @@ class WebhookWorker:
     async def _forget(self) -> None:
         if time.monotonic() < self._next_forget_s:
             return
-        forget = partial(webhook_events.forget_bodies, age=self._retention, limit=_FORGET_AT_ONCE)
+        forget = partial(webhook_events.forget, age=self._retention, limit=_FORGET_AT_ONCE)
         if await in_driver_transaction(self._engine, forget) < _FORGET_AT_ONCE:
             self._next_forget_s = time.monotonic() + _FORGET_EVERY_S

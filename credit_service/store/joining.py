@@ -2,7 +2,8 @@
 
 What an order becomes and the coins that move for it are committed together or not at all. The order of the
 locks is: the caller's own rows first, accounts after them (`opening`), and nothing of the caller's after
-those. Nobody locks the caller's rows while holding an account, so no two transactions wait for each other.
+those. Nobody waits for the caller's rows while holding an account, so no two transactions wait for each
+other; an erasure, whose new name goes on to the orders, locks these first as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,18 +45,19 @@ class LedgerPart:
         self._due_limit = due_limit
         self._opened: Opened | None = None
 
-    async def open(self, at_most: Sequence[Operation]) -> Account | None:
+    async def open(self, at_most: Sequence[Operation]) -> Account:
         """Lock the account that the operations are about and answer it as it is now; once a transaction.
 
         `at_most` is what may be done, in its largest amounts: less may turn out to be right, knowing the
-        account. Answers None for a user who was never granted a coin. Raises `TooMuchDue`.
+        account; one Grant is among it, so that there is a row to lock. Also an account that was never granted
+        a coin may be closed: an erasure does that. Raises `TooMuchDue`.
         """
         wanted = wants(at_most, {})
         [user_id] = wanted.user_ids
         self._opened = await open_book(self.connection, wanted, wait=True, due_limit=self._due_limit)
         if self._opened.more_due:
             raise TooMuchDue(user_id)
-        return self._opened.book.account(user_id)
+        return self._opened.book.locked_account(user_id)
 
     async def apply(self, operations: Sequence[Operation]) -> list[Result]:
         """Do the operations, in order, and answer one result each; from here on it is seen to its end.

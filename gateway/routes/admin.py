@@ -10,7 +10,9 @@ from gateway.openapi import errors
 from gateway.scopes import Operator
 from gateway.services import Backends
 from protos.credit.v1 import credit_pb2
-from servicekit.logs import business_event
+from servicekit.logs import business_event, get_logger
+
+log = get_logger(__name__)
 
 router = APIRouter(prefix="/api/admin", tags=["operators"])
 
@@ -42,6 +44,7 @@ async def grant_coins(
         metadata=_METADATA,
         request_id=request_id_of(operator, key),
     )
+    _announce("coins_to_be_granted_by_operator", operator, request)
     answer = await services.caller.call(services.credits.Grant, request)
     _record("coins_granted_by_operator", operator, answer.transaction)
     return models.AdminMove(
@@ -63,6 +66,7 @@ async def refund_coins(
         request_id=request_id_of(operator, key),
         allow_reserved=order.allow_reserved,
     )
+    _announce("coins_to_be_refunded_by_operator", operator, request)
     answer = await services.caller.call(services.credits.Debit, request)
     _record("coins_refunded_by_operator", operator, answer.transaction)
     return models.AdminMove(
@@ -81,6 +85,13 @@ async def get_account(
     answer = await services.caller.call(services.credits.GetAccount, request)
     business_event("account_read_by_operator", operator=operator, user_id=user_id)
     return views.account(answer.account)
+
+
+def _announce(event: str, operator: str, request: credit_pb2.GrantRequest | credit_pb2.DebitRequest) -> None:
+    """Say in the log who asks for it, beforehand: coins may move, and nobody be there to record whose order
+    it was.
+    """
+    log.info(event, operator=operator, user_id=request.user_id, amount=request.amount)
 
 
 def _record(event: str, operator: str, transaction: credit_pb2.Transaction) -> None:

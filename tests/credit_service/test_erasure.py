@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from credit_service.erasure import FORGOTTEN, RENAMED, pseudonym_of, rename_rows
+from credit_service.publisher import LOCK_KEY
 from protos.credit.v1 import credit_pb2
 from servicekit.embedded import EmbeddedRedis
 from tests.credit_service.client import Client, at_once, new_id, refused
@@ -328,6 +329,20 @@ def test_the_published_stream_forgets_the_user_when_it_is_told_to(
 
     assert "zoe-the-user" not in str(stream.xrange("s"))
     assert "yan" in str(stream.xrange("s"))
+
+
+def test_forgetting_events_while_the_publisher_waits_for_redis_is_to_be_repeated(
+    start: Start, database: Database, redis_server: EmbeddedRedis, stream: redis.Redis
+) -> None:
+    client = start(
+        redis_url=redis_server.url,
+        credit_event_stream="other",
+        database_lock_timeout_s=0.05,
+        credit_watch_poll_s=60,
+    )
+    with database.held() as held:
+        held.run("SELECT pg_advisory_xact_lock(%s)", LOCK_KEY)
+        refused("LOCK_TIMEOUT", lambda: erase(client, forget_events=True))
 
 
 def test_nobody_can_give_an_account_a_name_by_hand(client: Client, database: Database) -> None:

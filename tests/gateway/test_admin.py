@@ -170,6 +170,18 @@ def test_the_log_says_which_operator_did_what_and_not_why(operator: Api) -> None
     assert "outage" not in json.dumps(logs, default=str)
 
 
+def test_the_log_says_who_asked_also_when_nothing_came_of_it(operator: Api) -> None:
+    user_id = new_user()
+    with capture_logs() as logs:
+        body = {"user_id": user_id, "amount": 7, "reason": "paid back in cash"}
+        answer = operator.post("/api/admin/refunds", json=body, headers={"Idempotency-Key": "k"})
+        error(answer, 404, "ACCOUNT_NOT_FOUND")
+
+    [record] = [one for one in logs if one["event"] == "coins_to_be_refunded_by_operator"]
+    assert (record["operator"], record["user_id"], record["amount"]) == ("oona", user_id, 7)
+    assert "cash" not in json.dumps(logs, default=str)
+
+
 def test_a_development_token_can_have_the_scope() -> None:
     made = development_token(GatewaySettings(), "oona", _SCOPE)
     assert jwt.decode(made, options={"verify_signature": False})["scope"] == _SCOPE

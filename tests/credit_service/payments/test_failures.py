@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from protos.payment.v1 import payment_pb2 as pb
-from tests.credit_service.client import Client, at_once
+from servicekit.errors import ServiceError
+from tests.credit_service.client import Client, at_once, new_id
 from tests.credit_service.database import Database
 from tests.credit_service.payments.shop import STRIPE, Shop, outcome
 from tests.eventually import eventually
@@ -86,6 +88,23 @@ def test_coins_cannot_come_twice_even_when_an_order_forgets_that_it_was_paid(
     assert shop.state(other) == "PAID"
 
 
+def test_an_event_that_waited_and_cannot_be_handled_has_an_end_too(shop: Shop, database: Database) -> None:
+    # given an event that waited for its order, and that fails now that there is one
+    order, _ = shop.bought()
+    database.corrupt(
+        "UPDATE orders SET state = 'CREATED', payment_id = NULL, paid_time = NULL, granted_coins = 0"
+    )
+    session = shop.stripe.sessions[order.provider_order_id]
+    shop.send(shop.stripe.event("checkout.session.completed", session, "evt_again"))
+    database.run(
+        "UPDATE webhook_events SET state = 'WAITING', due_time = now(),"
+        " receive_time = now() - interval '9 days' WHERE event_id = 'evt_again'"
+    )
+    # then it is not tried for ever
+    ended = "SELECT state FROM webhook_events WHERE event_id = 'evt_again' AND due_time IS NULL"
+    assert eventually(lambda: database.run(ended)) == [("FAILED",)]
+
+
 def _keep(shop: Shop, database: Database, order: pb.Order) -> bytes:
     """Have an order paid, and the event kept by a copy that has died since; answer the event."""
     intent = shop.stripe.pay(order.provider_order_id)
@@ -98,6 +117,27 @@ def _keep(shop: Shop, database: Database, order: pb.Order) -> bytes:
         body,
     )
     return body
+
+
+def test_an_erasure_waits_for_an_order_before_it_holds_the_account(shop: Shop, database: Database) -> None:
+    # given whoever settles an order, and an erasure of its user that comes meanwhile
+    order, _ = shop.bought()
+    request = {"user_id": "ana", "request_id": new_id()}
+    with database.held() as held:
+        held.run("SELECT FROM orders WHERE order_id = %s FOR NO KEY UPDATE", order.order_id)
+
+        def settle() -> bool:
+            eventually(lambda: database.waiting_for_locks() == 1)
+            # when the account is to be locked, then it is free: neither waits for the other
+            held.run("SELECT FROM accounts WHERE user_id = 'ana' FOR NO KEY UPDATE NOWAIT")
+            held.commit()
+            return True
+
+        calls: list[Callable[[], Any]] = [partial(shop.coins.call, "EraseAccount", **request), settle]
+        erased, settled = at_once(calls)
+    assert not isinstance(erased, ServiceError)
+    assert (erased.account.user_id, settled) == (f"erased-{request['request_id']}", True)
+    assert database.one("SELECT user_id FROM orders") == erased.account.user_id
 
 
 def test_an_event_of_a_killed_copy_is_found_by_another(shop: Shop, database: Database) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -15,9 +16,10 @@ from credit_service.payments.vendor_calls import VendorCalls
 from credit_service.settings import CreditSettings
 from protos.payment.v1 import payment_pb2 as pb
 from servicekit.errors import ServiceError
-from tests.credit_service.client import Client, at_once, refused
+from tests.credit_service.client import Client, at_once, new_id, refused
 from tests.credit_service.database import Database
 from tests.credit_service.payments.shop import RAZORPAY, STRIPE, TEST, Shop, settings
+from tests.eventually import eventually
 from tests.fakes import stripe_server
 from tests.fakes.http_server import Answer, Fault
 
@@ -119,6 +121,39 @@ def test_a_closed_account_orders_nothing(shop: Shop) -> None:
     refused("ACCOUNT_CLOSED", shop.order)
 
 
+def test_an_account_that_is_erased_while_its_order_is_opened_gets_no_checkout(shop: Shop) -> None:
+    held = threading.Event()
+    shop.stripe.faults.append(Fault(held=held))
+
+    def erase() -> Any:
+        eventually(lambda: shop.stripe.requests)
+        try:
+            return shop.coins.call("EraseAccount", user_id="ana", request_id=new_id())
+        finally:
+            held.set()
+
+    calls: list[Callable[[], Any]] = [shop.order, erase]
+    ordered, erased = at_once(calls)
+    assert isinstance(ordered, ServiceError)
+    assert ordered.reason == "ACCOUNT_CLOSED"
+    assert not isinstance(erased, ServiceError)
+    assert erased.account.user_id.startswith("erased-")
+
+
+def test_noting_what_was_opened_waits_for_a_lock_no_longer_than_is_allowed(
+    start: Callable[..., Client], shop: Shop, database: Database
+) -> None:
+    given = settings(shop.stripe, shop.razorpay) | {"database_lock_timeout_s": 0.05}
+    hasty = Shop(start(**given), shop.stripe, shop.razorpay)
+    shop.stripe.faults.append(Fault(cut=True))
+    request_id = new_id()
+    refused("PAYMENT_PROVIDER_UNAVAILABLE", partial(hasty.order, request_id=request_id))
+    with database.held() as held:
+        held.run("SELECT FROM orders FOR UPDATE")
+        refused("LOCK_TIMEOUT", partial(hasty.order, request_id=request_id))
+    hasty.order(request_id=request_id)
+
+
 def test_unpaid_orders_of_an_hour_are_bounded(start: Callable[..., Client], shop: Shop) -> None:
     given = settings(shop.stripe, shop.razorpay) | {"payment_max_unpaid_orders": 2}
     small = Shop(start(**given), shop.stripe, shop.razorpay)
@@ -127,6 +162,13 @@ def test_unpaid_orders_of_an_hour_are_bounded(start: Callable[..., Client], shop
     # and a paid one makes room
     small.says("payment_intent.succeeded", shop.stripe.pay(orders[0].provider_order_id))
     small.order()
+
+
+def test_they_are_bounded_also_when_they_come_at_once(start: Callable[..., Client], shop: Shop) -> None:
+    given = settings(shop.stripe, shop.razorpay) | {"payment_max_unpaid_orders": 2}
+    small = Shop(start(**given), shop.stripe, shop.razorpay)
+    made = at_once([small.order] * 8)
+    assert sum(isinstance(one, pb.Order) for one in made) == 2
 
 
 @pytest.mark.parametrize("fault", [Fault(cut=True), Fault(lost=True), _ERROR_500])
@@ -203,6 +245,29 @@ async def test_calls_that_hang_hold_no_more_threads_than_there_are_turns() -> No
     patient = VendorCalls("STRIPE", timeout_s=20.0, at_once=2)
     patient._turns = calls._turns
     assert await patient.run(lambda: "done") == "done"
+
+
+async def test_calls_that_hang_leave_the_event_loop_its_own_threads() -> None:
+    # given an event loop with one thread, which looks up the database's address among others
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    calls = VendorCalls("STRIPE", timeout_s=5)
+    running, release = asyncio.Event(), threading.Event()
+
+    def hang() -> bool:
+        loop.call_soon_threadsafe(running.set)
+        return release.wait(30)
+
+    hanging = asyncio.ensure_future(calls.run(hang))
+    try:
+        await running.wait()
+        # when a call hangs, then that thread is free
+        async with asyncio.timeout(4):
+            await asyncio.to_thread(lambda: None)
+        assert not hanging.done()
+    finally:
+        release.set()
+    assert await hanging
 
 
 def test_a_provider_is_set_up_whole_or_not_at_all() -> None:

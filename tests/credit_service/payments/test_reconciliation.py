@@ -8,6 +8,7 @@ import pytest
 
 from credit_service import payment_commands
 from credit_service.settings import CreditSettings
+from tests.credit_service.client import new_id
 from tests.credit_service.database import Database
 from tests.credit_service.payments.shop import RAZORPAY, TEST, Shop, settings
 from tests.fakes.http_server import Answer, Fault
@@ -118,6 +119,35 @@ def test_what_needs_a_look_is_listed(shop: Shop, reconcile: Reconcile) -> None:
     intent = shop.stripe.pay(order.provider_order_id) | {"amount_received": 1}
     shop.send(shop.stripe.event("payment_intent.succeeded", intent, "evt_wrong"))
     assert "look at: STRIPE evt_wrong payment_intent.succeeded REFUSED: the order costs 499" in reconcile()[1]
+
+
+def test_money_that_brought_no_coins_is_listed_too(shop: Shop, reconcile: Reconcile) -> None:
+    order = shop.order(RAZORPAY)
+    for _ in range(2):
+        shop.razorpay_says("payment.captured", payment=shop.razorpay.pay(order.provider_order_id))
+    assert "payment.captured HANDLED: payment pay_" in reconcile()[1]
+    # and what the reconciliation itself finds so is said at once
+    late = shop.order(user_id="ben")
+    shop.coins.call("EraseAccount", user_id="ben", request_id=new_id())
+    shop.stripe.pay(late.provider_order_id)
+    [line] = [line for line in reconcile()[1].splitlines() if late.order_id in line]
+    assert line.endswith("-> PAID; the account takes no coins: give the money back")
+
+
+def test_an_order_that_cannot_be_settled_keeps_no_other_from_it(
+    shop: Shop, reconcile: Reconcile, database: Database
+) -> None:
+    # given an order whose purchase a hand has set back, and younger ones
+    spoiled, _ = shop.bought()
+    database.corrupt(
+        "UPDATE orders SET state = 'CREATED', payment_id = NULL, paid_time = NULL, granted_coins = 0"
+    )
+    paid, open_ = shop.order(user_id="ben"), shop.order(user_id="ben")
+    shop.stripe.pay(paid.provider_order_id)
+    # when the providers are asked, then the one stays unclear, and the others are settled
+    code, said = reconcile()
+    assert (code, "3 orders asked about, 1 changed, 1 unclear" in said) == (1, True)
+    assert [shop.state(order) for order in (spoiled, paid, open_)] == ["CREATED", "PAID", "CREATED"]
 
 
 def test_a_test_order_lives_by_commands(

@@ -90,6 +90,26 @@ def test_webhooks_beside_reservations_and_grants_of_the_same_user_never_deadlock
     eventually(lambda: shop.holds() == 6 * _COINS + 60)
 
 
+def test_payments_beside_an_erasure_are_all_paid_under_the_pseudonym_with_their_coins_or_none(
+    shop: Shop, database: Database
+) -> None:
+    intents = [shop.stripe.pay(shop.order().provider_order_id) for _ in range(6)]
+    # when all of them are said to be paid while the account is erased
+    pays: list[Callable[[], Any]] = [
+        partial(shop.says, "payment_intent.succeeded", intent) for intent in intents
+    ]
+    erase: Callable[[], Any] = partial(
+        shop.coins.call, "EraseAccount", user_id="ana", request_id=str(uuid4())
+    )
+    at_once([*pays[:3], erase, *pays[3:]])
+    # then each is settled, and the books have what the orders say
+    unpaid = "SELECT count(*) FROM orders WHERE state <> 'PAID' OR user_id NOT LIKE 'erased-%'"
+    eventually(lambda: database.one(unpaid) == 0)
+    granted = database.one("SELECT sum(granted_coins) FROM orders")
+    assert granted % _COINS == 0
+    assert database.run("SELECT balance FROM accounts") == [(granted,)]
+
+
 def test_duplicate_and_shuffled_webhooks_by_the_hundred_end_each_order_right(shop: Shop) -> None:
     # given orders that went all ways that there are, and every event that Stripe has of them, twice
     dice = random.Random(11)

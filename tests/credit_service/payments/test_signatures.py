@@ -147,6 +147,7 @@ def test_one_good_secret_of_several_is_enough() -> None:
         f"t={_TIME}é,v1={_V1}",
         f"t={_TIME},v1=é",
         f"t={'9' * 400},v1={_V1}",
+        f"t={_TIME},t={_TIME},v1={_V1}",
     ],
 )
 def test_a_bad_header_of_stripes_is_refused_and_never_raises(header: str | None) -> None:
@@ -168,3 +169,14 @@ def test_another_body_or_one_that_is_no_text_is_refused() -> None:
 )
 def test_a_signature_is_good_for_minutes_and_not_before_its_time(age_s: int, accepted: bool) -> None:
     assert (stripe_says(now=_TIME + age_s) == "") is accepted
+
+
+@pytest.mark.parametrize(
+    "signed_time", [f"0000{_TIME}", f" {_TIME}", f"+{_TIME}", f"{_TIME // 1000}_{_TIME % 1000:03}"]
+)
+def test_an_old_signature_is_not_made_young_by_a_second_timestamp(signed_time: str) -> None:
+    # given that Stripe's SDK reads the first of two, in any of the ways that Python writes a number in
+    now = _TIME + 10_000
+    # then the one whose age is looked at is the one that was signed
+    assert stripe_says(f"t={signed_time},t={now},v1={_V1}", now=now) != ""
+    assert stripe_says(f"t={now},t={signed_time},v1={_V1}", now=now) != ""

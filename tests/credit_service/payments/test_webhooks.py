@@ -9,7 +9,7 @@ import pytest
 
 from credit_service.payments.webhook_events import MAX_REJECTED_BYTES, MAX_REJECTIONS
 from protos.payment.v1 import payment_pb2 as pb
-from tests.credit_service.client import Client, refused
+from tests.credit_service.client import Client, new_id, refused
 from tests.credit_service.database import Database
 from tests.credit_service.payments.shop import RAZORPAY, STRIPE, TEST, Shop, outcome
 from tests.eventually import eventually
@@ -129,6 +129,58 @@ def test_a_payment_for_an_account_that_was_closed_is_kept_for_a_look(shop: Shop,
     # and giving it back takes no coins that were never given
     assert shop.says("refund.created", shop.stripe.refund(intent, _PRICE)) == "HANDLED"
     assert (shop.state(order), shop.holds()) == ("REFUNDED", 5)
+
+
+def test_a_payment_for_an_account_that_was_erased_before_its_first_coin_is_kept_for_a_look(
+    shop: Shop, database: Database
+) -> None:
+    # given a new user who orders, leaves, and comes back
+    order, open_ = shop.order(), shop.order()
+    request_id = new_id()
+    shop.coins.call("EraseAccount", user_id="ana", request_id=request_id)
+    shop.coins.grant(5)
+    # when the first order is paid after all
+    intent = shop.stripe.pay(order.provider_order_id)
+    assert shop.says("payment_intent.succeeded", intent) == "HANDLED"
+    # then it is paid, under the pseudonym, and nobody got coins
+    order.user_id = f"erased-{request_id}"
+    now = shop.now(order)
+    assert (shop.state(order), now.granted_coins, shop.holds()) == ("PAID", 0, 5)
+    assert "give the money back" in database.one("SELECT detail FROM webhook_events")
+    # and giving it back is as ever
+    assert shop.says("refund.created", shop.stripe.refund(intent, _PRICE)) == "HANDLED"
+    assert (shop.state(order), shop.holds()) == ("REFUNDED", 5)
+    # and what the payer is called stays with the provider, also of what comes later
+    assert database.run("SELECT DISTINCT body IS NULL AND headers IS NULL FROM webhook_events") == [(True,)]
+    assert shop.state(pb.Order(user_id=order.user_id, order_id=open_.order_id)) == "CREATED"
+
+
+def test_notes_that_a_payer_wrote_lead_to_no_other_order(shop: Shop) -> None:
+    # given that Razorpay's checkout lets whoever opens it write notes on the payment
+    bought = shop.order(RAZORPAY)
+    other = shop.order(RAZORPAY, package_id="coins-1600")
+    payment = shop.razorpay.pay(bought.provider_order_id) | {"notes": {"order_id": other.order_id}}
+    # when they name another order of the payer's
+    in_order = shop.razorpay.orders[bought.provider_order_id]
+    assert shop.razorpay_says("payment.captured", payment=payment) == "HANDLED"
+    assert shop.razorpay_says("order.paid", payment=payment, order=in_order) == "HANDLED"
+    # then the payment is that of the order that it was made for
+    assert (shop.state(bought), shop.state(other), shop.holds()) == ("PAID", "CREATED", _COINS)
+    # and what goes back goes back there
+    refund = shop.razorpay.refund(payment, payment["amount"])
+    assert shop.razorpay_says("refund.processed", refund=refund, payment=payment) == "HANDLED"
+    assert (shop.state(bought), shop.holds()) == ("REFUNDED", 0)
+
+
+def test_a_payment_of_another_product_pays_no_order_that_its_payer_names(shop: Shop) -> None:
+    # given an order that was made outside of this service, and a payment whose payer names one of ours
+    order = shop.order(RAZORPAY)
+    elsewhere = shop.razorpay.pay(order.provider_order_id) | {
+        "order_id": "order_elsewhere",
+        "notes": {"order_id": order.order_id},
+    }
+    assert shop.razorpay_says("payment.captured", payment=elsewhere) == "WAITING"
+    assert shop.state(order) == "CREATED"
 
 
 def test_what_is_nothing_to_us_is_ignored(shop: Shop) -> None:
@@ -265,19 +317,19 @@ def test_an_order_follows_its_account_to_a_pseudonym_and_its_webhooks_are_emptie
     order, intent = shop.bought(user_id="gone")
     open_ = shop.order(user_id="never-paid")
     shop.bought(user_id="ben")
-    # when an erasure closes the accounts and gives them, with their history, other names
-    for table in ("transactions", "events", "requests"):
-        database.corrupt(f"UPDATE {table} SET user_id = 'erased-gone' WHERE user_id = 'gone'")
-    database.run("UPDATE accounts SET close_time = now() WHERE user_id = 'gone'")
-    database.run("UPDATE accounts SET user_id = 'erased-' || user_id WHERE user_id IN ('gone', 'never-paid')")
+    # when the accounts are erased
+    erased = [
+        shop.coins.call("EraseAccount", user_id=user_id, request_id=new_id()).account.user_id
+        for user_id in ("gone", "never-paid")
+    ]
     # then the orders go by these, and what Stripe sent about them is gone
     names = dict(database.run("SELECT CAST(order_id AS text), user_id FROM orders"))
-    assert (names[order.order_id], names[open_.order_id]) == ("erased-gone", "erased-never-paid")
+    assert [names[order.order_id], names[open_.order_id]] == erased
     kept = database.run("SELECT body IS NOT NULL FROM webhook_events ORDER BY event_number")
     assert kept == [(False,), (True,)]
     # and money that goes back later takes and gives no coins
     shop.says("refund.created", shop.stripe.refund(intent, _PRICE))
-    assert database.one("SELECT missing_coins FROM orders WHERE user_id = 'erased-gone'") == _COINS
+    assert database.one("SELECT missing_coins FROM orders WHERE user_id = %s", erased[0]) == _COINS
 
 
 def test_old_bodies_are_forgotten_and_their_ids_are_not(
@@ -285,8 +337,11 @@ def test_old_bodies_are_forgotten_and_their_ids_are_not(
 ) -> None:
     body = shop.stripe.event("customer.created", {"id": "cus_1"}, "evt_old")
     shop.send(body)
-    database.run("UPDATE webhook_events SET receive_time = now() - interval '91 days'")
+    refused("WEBHOOK_SIGNATURE_INVALID", partial(shop.webhook, STRIPE, body, {}))
+    for table in ("webhook_events", "webhook_rejections"):
+        database.run(f"UPDATE {table} SET receive_time = now() - interval '91 days'")
     # when a service looks, as it does at its start
     start(payment_webhook_poll_s=0.05)
     eventually(lambda: database.one("SELECT body IS NULL AND headers IS NULL FROM webhook_events"))
+    assert database.one("SELECT count(*) FROM webhook_rejections") == 0
     assert shop.send(body) == "DUPLICATE"
