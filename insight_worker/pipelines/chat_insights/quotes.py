@@ -17,8 +17,18 @@ _SAME = {
     "…": "...",
 }
 _INVISIBLE = regex.compile(r"\p{Cf}")
-_SPOKEN = regex.compile(r"“([^“”]+)”|„([^„“”]+)[“”]|«([^«»]+)»|\"([^\"]+)\"")
+# Marks that languages open and close a quote with. A single mark within a word is an apostrophe, one before a
+# number or behind a word stands for what is left out.
+_SPOKEN = regex.compile(
+    r"[“”„‟]([^“”„‟]+)[“”]|«([^«»]+)»|»([^«»]+)«|‹([^‹›]+)›|›([^‹›]+)‹|「([^「」]+)」|『([^『』]+)』"
+    r"|[\"＂]([^\"＂]+)[\"＂]"
+    r"|(?<!\w)['‘’‚‛`´](?=[^\s\d])((?:[^'‘’‚‛`´]|(?<=\w)['‘’´](?=\w))+)(?<=\S)['‘’´](?!\w)"
+)
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}'’]+")
+# Scripts that put no space between words: about two characters say as much as a word.
+_UNSPACED = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +82,15 @@ def has_unchecked_quote(sentence: str, checked: Iterable[str]) -> bool:
     """
     written = [_plain(text)[0] for text in checked]
     for spoken in _spoken(sentence):
-        plain = _plain(spoken)[0].strip(" .,!?;:")
-        if len(_WORD.findall(spoken)) >= MIN_SPOKEN_WORDS and not any(plain in text for text in written):
+        plain = _plain(spoken)[0].strip(" .,!?;:。、，！？")
+        if _words(spoken) >= MIN_SPOKEN_WORDS and not any(plain in text for text in written):
             return True
     return False
+
+
+def _words(text: str) -> int:
+    """About how many words it has, whatever it is written in."""
+    return max(len(_WORD.findall(text)), (len(_UNSPACED.findall(text)) + 1) // 2)
 
 
 def _spoken(sentence: str) -> Iterator[str]:

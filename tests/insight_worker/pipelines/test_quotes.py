@@ -93,6 +93,18 @@ def test_any_stretch_between_words_is_found_and_shown_as_it_stands(text: str, da
         ("Their „good old times“ come up.", False),
         ("Nothing is quoted here.", False),
         ("«See you at noon» is what Ann says.", False),
+        ("Ann wrote ‘I never loved you at all’ to Ben.", True),
+        ("Ann wrote 'I never loved you, and I don't now'.", True),
+        ("Ann schrieb ‚ich hab dich nie geliebt‘.", True),
+        ("Ann schrieb »ich hab dich nie geliebt«.", True),
+        ("Ann a écrit ‹je ne t'ai jamais aimé›.", True),
+        ("Ann skrev ”jag har aldrig älskat dig”.", True),
+        ("Ann wrote 「我从来没有爱过你」.", True),
+        ("Ann wrote “我从来没有爱过你”.", True),
+        ("Ann wrote 'see you at noon' to Ben.", False),
+        ("Ann's jokes aren't Ben's, and the others' replies aren't many.", False),
+        ("In the '90s Ann's and Ben's parents' houses were near.", False),
+        ("They call it 「老地方」.", False),
     ],
 )
 def test_a_sentence_quotes_only_what_was_checked(sentence: str, unchecked: bool) -> None:
