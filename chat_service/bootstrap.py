@@ -16,7 +16,7 @@ from chat_service.core import Core, Servicer
 from chat_service.erasure.runner import ErasureRunner
 from chat_service.erasure.service import ErasureService
 from chat_service.errors import FROM_CREDIT
-from chat_service.export.sections import insights_of, jobs_of, messages_of
+from chat_service.export.sections import conversations_of, insights_of, jobs_of, messages_of
 from chat_service.export.service import ExportService
 from chat_service.imports.service import ImportService
 from chat_service.imports.servicer import ImportServicer
@@ -26,6 +26,7 @@ from chat_service.jobs.bootstrap import build as build_jobs
 from chat_service.ops import OpsServicer
 from chat_service.questions.bootstrap import Questions
 from chat_service.questions.bootstrap import build as build_questions
+from chat_service.questions.conversations import ConversationService
 from chat_service.settings import ChatSettings
 from chat_service.users.service import UserService
 from chat_service.users.servicer import UserServicer
@@ -108,7 +109,11 @@ def _core(settings: ChatSettings, channel: grpc.aio.Channel) -> Core:
 
 
 def _exports(core: Core, chats: ChatService, jobs: Jobs) -> ExportService:
-    of_chat = (messages_of(chats), insights_of(InsightReader(core.sessions)))
+    of_chat = (
+        messages_of(chats),
+        insights_of(InsightReader(core.sessions)),
+        conversations_of(ConversationService(core)),
+    )
     return ExportService(core.sessions, chats, of_chat, (jobs_of(jobs.reader),))
 
 

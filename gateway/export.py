@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.message import Message as Proto
 
-from gateway import views
+from gateway import rag_views, views
 from gateway.errors import service_error_response
 from gateway.services import Services
 from protos.chat.v1 import chat_pb2
@@ -37,8 +37,28 @@ def _of_chat(kind: str, view: Callable[[Any], Any]) -> Callable[[Any], Line]:
     return lambda message: (kind, view(message).model_dump())
 
 
-#: Messages of other domains in the stream, by their full name.
+def _conversation(value: chat_pb2.Conversation) -> Line:
+    return "conversation", {
+        "conversation_id": value.conversation_id,
+        "chat_id": value.chat_id,
+        "title": value.title,
+        "create_time": value.create_time.ToJsonString(),
+    }
+
+
+def _question(value: chat_pb2.ConversationTurn) -> Line:
+    answer = rag_views.answer(value.passages, [value.answer], value.usage)
+    return "question", {
+        "question": value.question,
+        "create_time": value.create_time.ToJsonString(),
+        **answer.model_dump(),
+    }
+
+
+#: What the stream holds packed, by its full name.
 _OTHERS: Mapping[str, tuple[type[Proto], Callable[[Any], Line]]] = {
+    chat_pb2.Conversation.DESCRIPTOR.full_name: (chat_pb2.Conversation, _conversation),
+    chat_pb2.ConversationTurn.DESCRIPTOR.full_name: (chat_pb2.ConversationTurn, _question),
     insight_pb2.Job.DESCRIPTOR.full_name: (insight_pb2.Job, _of_chat("job", views.job)),
     insight_pb2.Insight.DESCRIPTOR.full_name: (
         insight_pb2.Insight,

@@ -104,6 +104,18 @@ def test_a_question_is_answered_whole_as_json(asker: Api) -> None:
     assert (status["state"], status["percent"]) == ("READY", 100)
 
 
+def test_an_export_has_what_was_asked_and_answered(asker: Api) -> None:
+    chat_id = asker.chat()
+    answer = good(asker.post("/api/rag/query", **question(chat_id)))
+    exported = [json.loads(line) for line in asker.get("/api/users/export").text.splitlines()]
+    (conversation,) = [one["data"] for one in exported if one["type"] == "conversation"]
+    (asked,) = [one["data"] for one in exported if one["type"] == "question"]
+    assert (conversation["conversation_id"], conversation["chat_id"]) == (answer["conversation_id"], chat_id)
+    assert asked["question"] == "What is message number 3?"
+    assert asked["answer"] == answer["answer"]
+    assert asked["passages"] == answer["passages"]
+
+
 def test_the_same_key_answers_as_the_first_time_and_another_question_under_it_is_refused(
     asker: Api,
 ) -> None:

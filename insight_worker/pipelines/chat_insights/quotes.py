@@ -26,9 +26,7 @@ _SPOKEN = regex.compile(
 )
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}'’]+")
 # Scripts that put no space between words: about two characters say as much as a word.
-_UNSPACED = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-)
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
 @dataclass(frozen=True, slots=True)

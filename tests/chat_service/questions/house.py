@@ -48,6 +48,10 @@ class Asker(ChatClient):
         """Ask and read all that comes; raises `ServiceError`."""
         return list(self._caller.stream_sync(self.chats.AskChat, request, timeout_s=_TIMEOUT_S))
 
+    def stream(self, method: Any, request: Any) -> list[Any]:
+        """Read all of another stream; raises `ServiceError`."""
+        return list(self._caller.stream_sync(method, request, timeout_s=_TIMEOUT_S))
+
     def begin(self, request: chat_pb2.AskChatRequest) -> Any:
         """Ask and hand over the call, which the test may cancel."""
         return self.chats.AskChat(request, timeout=_TIMEOUT_S)

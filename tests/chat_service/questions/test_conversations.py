@@ -1,9 +1,12 @@
 """Conversations keep their turns; they go and come back with their chat."""
 
+from typing import Any
+
 import pytest
 
 from protos.chat.v1 import chat_pb2
 from tests.chat_service.clients import refused
+from tests.chat_service.questions.conftest import PRICE
 from tests.chat_service.questions.house import Asker, Connection
 from tests.chat_service.test_chats import make_due
 from tests.eventually import eventually
@@ -31,6 +34,32 @@ def test_turns_are_kept_in_order_with_their_passages_and_what_they_took(payer: A
     second = payer.conversation(talk, page_size=1, page_token=first.next_page_token)
     assert [*first.turns, *second.turns] == list(kept.turns)
     assert second.next_page_token == ""
+
+
+def test_an_export_of_the_user_has_the_conversations_with_their_turns(payer: Asker, talk: str) -> None:
+    # given a conversation, one that was deleted, and a question that was never answered
+    payer.grant(PRICE - 2)
+    deleted = payer.ask("forget me").found.conversation_id
+    payer.delete_conversation(deleted)
+    with refused("INSUFFICIENT_CREDITS"):
+        payer.ask("too poor?")
+    # when the user takes everything along
+    request = chat_pb2.ExportUserRequest(user_id=payer.user_id)
+    records = [record.other for record in payer.stream(payer.users.ExportUser, request)]
+    # then what was asked and answered is there, as the user sees it, and nothing that they do not see
+    kept = payer.conversation(talk)
+    conversations = [
+        chat_pb2.Conversation.FromString(one.value) for one in records if _is(one, "Conversation")
+    ]
+    turns = [
+        chat_pb2.ConversationTurn.FromString(one.value) for one in records if _is(one, "ConversationTurn")
+    ]
+    assert conversations == [kept.conversation]
+    assert turns == list(kept.turns)
+
+
+def _is(packed: Any, name: str) -> bool:
+    return bool(packed.TypeName() == f"chat.v1.{name}")
 
 
 def test_the_model_is_given_the_turns_before(payer: Asker, talk: str, model: FakeOpenAI) -> None:
