@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-#: What is kept of an answer: less than a step may hold, whatever the script, or it would be paid for and lost.
+#: What is kept of an answer: less than a step may hold in any script, or it would be paid for and lost.
 _MAX_ANSWER_BYTES = 200_000
 _MAX_MODEL_CHARS = 128
 
