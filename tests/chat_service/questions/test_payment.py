@@ -179,6 +179,35 @@ class TestCrashes:
         assert payer.turn(request)[:2] == ("COMPLETED", 2)
         assert len({one.reservation_id for one in payer.reservations()}) == 2
 
+    def test_what_the_attempt_that_died_had_reserved_is_not_missing_to_the_next_one(
+        self, payer: Asker, model: FakeOpenAI
+    ) -> None:
+        # given coins for one more question, and a service that died behind their Reserve
+        payer.ask("warm up")
+        payer.ask("one more")
+        payer.grant(PRICE - 2)
+        model.behave(Behaviour("answer", times=1), Behaviour("hold"))
+        request = payer.request("Is the lighthouse open?")
+        died = payer.begin(request)
+        next(died)
+        assert payer.coins() == (PRICE, PRICE)
+        payer.sql(
+            "UPDATE conversation_turns SET lease_expire_time = now() WHERE request_id = %s",
+            request.request_id,
+        )
+        model.behave()
+        # when the same request begins anew, long before that reservation expires
+        answered = payer.parts(request)
+        # then nobody says, once and for all, that the user has too few coins
+        assert answered[-1].usage.charged_amount == PRICE
+        assert payer.coins() == (0, 0)
+        # and an attempt that was only thought dead neither answers nor pays
+        model.release()
+        with pytest.raises(grpc.RpcError):
+            list(died)
+        assert payer.turn(request)[:2] == ("COMPLETED", 2)
+        assert payer.coins() == (0, 0)
+
     def test_an_answer_that_was_charged_but_not_marked_is_marked_with_the_same_payment(
         self, payer: Asker
     ) -> None:
