@@ -52,6 +52,8 @@ class _Attempt:
 
     turn: ConversationTurn
     reserving: "asyncio.Future[uuid.UUID] | None" = None
+    #: What is shown when it is paid: passages that no model goes on to answer from are the whole answer.
+    kept_back: chat_pb2.AskChatResponse | None = None
 
 
 @dataclass
@@ -136,6 +138,8 @@ class AskService:
                 await cleanup
             raise
         turn = await self.settle(stored) if stored.state == "ANSWERED" else stored
+        if attempt.kept_back is not None:
+            await emit(attempt.kept_back)
         await emit(chat_pb2.AskChatResponse(usage=messages.usage(turn)))
 
     async def _answer(self, question: Question, attempt: _Attempt, emit: Emit) -> ConversationTurn:
@@ -143,8 +147,13 @@ class AskService:
         reservation_id = await self._reserve(attempt)
         view = await self._wait_for_index(question, emit)
         passages, filters = await self._find(question, view)
-        await emit(chat_pb2.AskChatResponse(passages=messages.passages(turn, passages, filters)))
-        written = await self._write(question, turn, passages, emit)
+        shown = chat_pb2.AskChatResponse(passages=messages.passages(turn, passages, filters))
+        written = _Written()
+        if self._model.name and passages:
+            await emit(shown)
+            written = await self._write(question, turn, passages, emit)
+        else:
+            attempt.kept_back = shown
         answer = Answer(
             found=messages.found(passages, filters),
             text="".join(written.pieces),
@@ -196,8 +205,6 @@ class AskService:
         self, question: Question, turn: ConversationTurn, passages: Sequence[FoundPassage], emit: Emit
     ) -> _Written:
         written = _Written()
-        if not self._model.name or not passages:
-            return written
         latest = partial(
             repository.latest_turns,
             user_id=turn.user_id,

@@ -48,7 +48,7 @@ class Asker(ChatClient):
         """Ask and read all that comes; raises `ServiceError`."""
         return list(self._caller.stream_sync(self.chats.AskChat, request, timeout_s=_TIMEOUT_S))
 
-    def stream(self, method: Any, request: Any) -> list[Any]:
+    def read_all(self, method: Any, request: Any) -> list[Any]:
         """Read all of another stream; raises `ServiceError`."""
         return list(self._caller.stream_sync(method, request, timeout_s=_TIMEOUT_S))
 

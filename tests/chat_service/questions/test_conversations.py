@@ -45,7 +45,7 @@ def test_an_export_of_the_user_has_the_conversations_with_their_turns(payer: Ask
         payer.ask("too poor?")
     # when the user takes everything along
     request = chat_pb2.ExportUserRequest(user_id=payer.user_id)
-    records = [record.other for record in payer.stream(payer.users.ExportUser, request)]
+    records = [record.other for record in payer.read_all(payer.users.ExportUser, request)]
     # then what was asked and answered is there, as the user sees it, and nothing that they do not see
     kept = payer.conversation(talk)
     conversations = [

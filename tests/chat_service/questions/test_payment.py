@@ -1,6 +1,7 @@
 """What a question costs: reserved before, charged when the answer is stored, released otherwise."""
 
 import uuid
+from collections.abc import Callable
 from functools import partial
 
 import grpc
@@ -11,6 +12,7 @@ from tests.chat_service.clients import refused
 from tests.chat_service.questions.conftest import PRICE
 from tests.chat_service.questions.house import Asker
 from tests.fakes.openai_server import Behaviour, FakeOpenAI, Kind
+from tests.served import ServedApp
 
 
 def completions(model: FakeOpenAI) -> int:
@@ -138,6 +140,26 @@ def test_a_chat_that_is_deleted_while_it_is_asked_gives_the_coins_back(
         list(call)
     assert raised.value.code() == grpc.StatusCode.NOT_FOUND
     assert payer.coins() == (12 - PRICE, 0)
+
+
+def test_passages_that_are_the_whole_answer_are_shown_when_they_are_paid(
+    connect: Callable[..., Asker], serve: Callable[..., ServedApp], model: FakeOpenAI
+) -> None:
+    # given a service without a model to write answers, where passages cost coins
+    payer = connect(serve(ask_price=PRICE))
+    payer.grant(2 * PRICE)
+    assert payer.ask("Is the lighthouse open?").kinds[-2:] == ["passages", "usage"]
+    # when a question's coins are gone before it is charged
+    model.behave(Behaviour("hold"))
+    call = payer.begin(payer.request("Is the lighthouse closed?"))
+    payer.until(lambda: payer.coins() == (PRICE, PRICE))
+    payer.release(payer.reservations()[0].reservation_id)
+    model.release()
+    # then the error is the first that comes
+    with pytest.raises(grpc.RpcError) as raised:
+        next(call)
+    assert "RESERVATION_ALREADY_RELEASED" in str(raised.value.trailing_metadata())
+    assert payer.coins() == (PRICE, 0)
 
 
 def test_two_callers_with_one_request_get_one_answer_for_one_payment(payer: Asker, model: FakeOpenAI) -> None:
