@@ -47,7 +47,7 @@ class AnswerModel:
                     refused = refused or bool(choice.delta.refusal)
                     if choice.delta.content:
                         wrote = True
-                        yield choice.delta.content
+                        yield _storable(choice.delta.content)
                 if chunk.usage is not None:
                     yield TokenUse(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
         except (OpenAIError, OSError) as error:
@@ -70,6 +70,11 @@ class AnswerModel:
             stream_options={"include_usage": True},
             **limit,
         )
+
+
+def _storable(text: str) -> str:
+    """Leave out NUL, which PostgreSQL cannot hold, and replace what is no Unicode."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def _unavailable(problem: str) -> ModelUnavailable:

@@ -1,12 +1,14 @@
 """The language model's answers as the worker keeps them."""
 
+from collections.abc import Mapping
+
 from chat_service.jobs.limits import MAX_STRUCT_BYTES
 from insight_worker.model import LanguageModel
-from insight_worker.pipelines.interface import ModelQuestion
+from insight_worker.pipelines.interface import JsonValue, ModelQuestion
 from insight_worker.settings import WorkerSettings
 from tests.fakes.openai_server import FakeOpenAI
 
-_SCHEMA = {
+_SCHEMA: Mapping[str, JsonValue] = {
     "type": "object",
     "properties": {"text": {"type": "string"}},
     "required": ["text"],

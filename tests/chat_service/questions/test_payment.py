@@ -84,6 +84,16 @@ def test_an_answer_that_does_not_come_to_its_end_costs_nothing_and_can_be_asked_
     assert payer.coins() == (balance[0] - PRICE, 0)
 
 
+def test_characters_that_cannot_be_stored_do_not_cost_the_answer(payer: Asker, model: FakeOpenAI) -> None:
+    # given a model that writes a NUL and a half of an emoji
+    model.answer_with(lambda _: "It was\0 closed \ud83d.")
+    request = payer.request("Is the lighthouse open?")
+    # then the rest of what it wrote is the answer, now and when it is repeated
+    for _ in range(2):
+        assert "".join(part.token for part in payer.parts(request)) == "It was closed ?."
+    assert payer.coins() == (12 - PRICE, 0)
+
+
 def test_a_caller_who_goes_away_gets_the_coins_back(payer: Asker, model: FakeOpenAI) -> None:
     payer.ask("warm up")
     request = payer.request("Is the lighthouse open?")
