@@ -24,6 +24,7 @@ _SPOKEN = regex.compile(
     r"|[\"＂]([^\"＂]+)[\"＂]"
     r"|(?<!\w)['‘’‚‛`´](?=[^\s\d])((?:[^'‘’‚‛`´]|(?<=\w)['‘’´](?=\w))+)(?<=\S)['‘’´](?!\w)"
 )
+_MEANING = regex.compile(r"[\p{L}\p{N}\p{S}]")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}'’]+")
 # Scripts that put no space between words: about two characters say as much as a word.
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
@@ -97,8 +98,13 @@ def _spoken(sentence: str) -> Iterator[str]:
 
 
 def _occurrence(wanted: str, text: str) -> str | None:
-    """Answer the stretch of the text that is the wanted one but for its dress; whole words only."""
+    """Answer the stretch of the text that is the wanted one but for its dress; whole words only.
+
+    What is nothing but punctuation stands in nearly every text, and is evidence only as the whole of one.
+    """
     plain, origins = _plain(text)
+    if not _MEANING.search(wanted) and plain.strip() != wanted:
+        return None
     start = plain.find(wanted)
     while start >= 0:
         end = start + len(wanted)

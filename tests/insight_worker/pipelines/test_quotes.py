@@ -109,3 +109,21 @@ def test_any_stretch_between_words_is_found_and_shown_as_it_stands(text: str, da
 )
 def test_a_sentence_quotes_only_what_was_checked(sentence: str, unchecked: bool) -> None:
     assert has_unchecked_quote(sentence, ["ok, see you at noon!"]) == unchecked
+
+
+@pytest.mark.parametrize(
+    ("quote", "written", "is_found"),
+    [
+        (".", "I love you.", False),
+        (" ... ", "I... do not know", False),
+        ("?", "Will you come?", False),
+        ("...", "...", True),
+        ("❤️", "so ❤️ much", True),
+        ("7", "7 o'clock", True),
+    ],
+)
+def test_a_quote_without_a_word_or_picture_is_one_only_where_nothing_else_was_written(
+    quote: str, written: str, is_found: bool
+) -> None:
+    # A dot stands in nearly every message: it is no evidence for anything.
+    assert (found(quote, written) is not None) == is_found
