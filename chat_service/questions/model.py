@@ -1,6 +1,8 @@
 """The language model that answers, behind an OpenAI-compatible endpoint; nothing here blocks the loop."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from chat_service.errors import ModelUnavailable
@@ -37,7 +39,9 @@ class AnswerModel:
 
         Raises `ModelUnavailable` when it does not come, or not to its end: a part of an answer is none.
         """
-        from openai import OpenAIError  # loading it takes memory that most copies need not have
+        # Loading it takes memory that most copies need not have, and half a second that the loop has not.
+        await asyncio.to_thread(import_module, "openai.resources.chat")
+        from openai import OpenAIError
 
         reason, wrote, refused = "", False, False
         try:
