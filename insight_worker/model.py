@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-#: What is kept of an answer: more than any result may have.
-_MAX_ANSWER_CHARS = 100_000
+#: What is kept of an answer: less than a step may hold in any script, or it would be paid for and lost.
+_MAX_ANSWER_BYTES = 200_000
 _MAX_MODEL_CHARS = 128
 
 
@@ -104,7 +104,7 @@ class LanguageModel:
         if not completion.choices:
             return ModelAnswer("", "refused", use)
         choice = completion.choices[0]
-        text = _storable((choice.message.content or "")[:_MAX_ANSWER_CHARS])
+        text = _storable(choice.message.content or "")
         if choice.message.refusal or choice.finish_reason == "content_filter":
             return ModelAnswer("", "refused", use)
         return ModelAnswer(text, "cut_off" if choice.finish_reason == "length" else "whole", use)
@@ -121,8 +121,9 @@ class LanguageModel:
 
 
 def _storable(text: str) -> str:
-    """Leave out NUL, which PostgreSQL cannot hold, and replace what is no Unicode."""
-    return text.replace("\x00", "").encode(errors="replace").decode()
+    """Leave out NUL, which PostgreSQL cannot hold, replace what is no Unicode, and cut what is too long."""
+    stored = text.replace("\x00", "").encode(errors="replace")
+    return stored[:_MAX_ANSWER_BYTES].decode(errors="ignore")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ charged, by this call or by `Settlement`. ADR 0018 goes through every point at w
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -52,6 +52,8 @@ class _Attempt:
 
     turn: ConversationTurn
     reserving: "asyncio.Future[uuid.UUID] | None" = None
+    #: What is shown when it is paid: passages that no model goes on to answer from are the whole answer.
+    kept_back: chat_pb2.AskChatResponse | None = None
 
 
 @dataclass
@@ -112,11 +114,27 @@ class AskService:
             await asyncio.wait(self._cleanups, timeout=self._core.settings.job_credit_timeout_s)
 
     async def _place(self, question: Question) -> tuple[ConversationTurn, Standing]:
+        """Place the question. A caller who goes away meanwhile leaves no attempt that nobody makes.
+
+        Closes the race of a cancelled caller with the commit: a turn that was committed and of which no
+        caller knows would keep everybody who asks again waiting until its lease runs out.
+        """
         work = partial(turns.place, question=question, index=self._index, lease=self._lease)
-        placed = await execute_with_lock_retry(self._core.sessions, work)
+        placing = asyncio.ensure_future(execute_with_lock_retry(self._core.sessions, work))
+        try:
+            placed = await asyncio.shield(placing)
+        except asyncio.CancelledError:
+            self._in_background(self._end_placed(placing))
+            raise
         if placed[1] is Standing.MINE:
             self._index.wake()
         return placed
+
+    async def _end_placed(self, placing: "asyncio.Future[tuple[ConversationTurn, Standing]]") -> None:
+        with contextlib.suppress(ServiceError):
+            turn, standing = await placing
+            if standing is Standing.MINE:
+                await self._end(_Attempt(turn), None)
 
     async def _attempt(self, question: Question, turn: ConversationTurn, emit: Emit) -> None:
         attempt = _Attempt(turn)
@@ -136,6 +154,8 @@ class AskService:
                 await cleanup
             raise
         turn = await self.settle(stored) if stored.state == "ANSWERED" else stored
+        if attempt.kept_back is not None:
+            await emit(attempt.kept_back)
         await emit(chat_pb2.AskChatResponse(usage=messages.usage(turn)))
 
     async def _answer(self, question: Question, attempt: _Attempt, emit: Emit) -> ConversationTurn:
@@ -143,8 +163,13 @@ class AskService:
         reservation_id = await self._reserve(attempt)
         view = await self._wait_for_index(question, emit)
         passages, filters = await self._find(question, view)
-        await emit(chat_pb2.AskChatResponse(passages=messages.passages(turn, passages, filters)))
-        written = await self._write(question, turn, passages, emit)
+        shown = chat_pb2.AskChatResponse(passages=messages.passages(turn, passages, filters))
+        written = _Written()
+        if self._model.name and passages:
+            await emit(shown)
+            written = await self._write(question, turn, passages, emit)
+        else:
+            attempt.kept_back = shown
         answer = Answer(
             found=messages.found(passages, filters),
             text="".join(written.pieces),
@@ -196,8 +221,6 @@ class AskService:
         self, question: Question, turn: ConversationTurn, passages: Sequence[FoundPassage], emit: Emit
     ) -> _Written:
         written = _Written()
-        if not self._model.name or not passages:
-            return written
         latest = partial(
             repository.latest_turns,
             user_id=turn.user_id,
@@ -217,7 +240,10 @@ class AskService:
 
     def _give_back(self, attempt: _Attempt, error: ServiceError | None) -> "asyncio.Future[None]":
         """End a failed attempt, in a task that outlives its caller; what answers is safe to await."""
-        task = asyncio.ensure_future(self._end(attempt, error))
+        return self._in_background(self._end(attempt, error))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Future[None]":
+        task = asyncio.ensure_future(work)
         self._cleanups.add(task)
         task.add_done_callback(self._cleanups.discard)
         return asyncio.shield(task)

@@ -1,6 +1,8 @@
 """The language model that answers, behind an OpenAI-compatible endpoint; nothing here blocks the loop."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from chat_service.errors import ModelUnavailable
@@ -37,7 +39,9 @@ class AnswerModel:
 
         Raises `ModelUnavailable` when it does not come, or not to its end: a part of an answer is none.
         """
-        from openai import OpenAIError  # loading it takes memory that most copies need not have
+        # Loading it takes memory that most copies need not have, and half a second that the loop has not.
+        await asyncio.to_thread(import_module, "openai.resources.chat")
+        from openai import OpenAIError
 
         reason, wrote, refused = "", False, False
         try:
@@ -47,7 +51,7 @@ class AnswerModel:
                     refused = refused or bool(choice.delta.refusal)
                     if choice.delta.content:
                         wrote = True
-                        yield choice.delta.content
+                        yield _storable(choice.delta.content)
                 if chunk.usage is not None:
                     yield TokenUse(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
         except (OpenAIError, OSError) as error:
@@ -70,6 +74,11 @@ class AnswerModel:
             stream_options={"include_usage": True},
             **limit,
         )
+
+
+def _storable(text: str) -> str:
+    """Leave out NUL, which PostgreSQL cannot hold, and replace what is no Unicode."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def _unavailable(problem: str) -> ModelUnavailable:

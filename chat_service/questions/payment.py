@@ -1,7 +1,9 @@
 """The seam to credit_service: what a question asks of it.
 
 An attempt reserves under an id of its own, so a question that is asked again after its reservation has
-expired gets another one. What an attempt that died had reserved expires by itself, soon after its lease.
+expired gets another one. What an attempt that died had reserved is released by the next one, which would
+else be refused, once and for all, for lack of the very coins that are reserved for it; without a next one it
+expires by itself, soon after its lease.
 """
 
 import uuid
@@ -47,6 +49,8 @@ class Payment:
 
     async def reserve(self, turn: ConversationTurn) -> uuid.UUID:
         """Reserve the price; raises `InsufficientCredits`, and what keeps credit_service from answering."""
+        if turn.attempt > 1:
+            await self._release_earlier(turn)
         request = credit_pb2.ReserveRequest(
             user_id=turn.user_id,
             amount=self.price,
@@ -55,7 +59,7 @@ class Payment:
             reference_id=str(turn.turn_id),
             description="ask a chat",
             metadata={"chat_id": str(turn.chat_id)},
-            request_id=str(uuid.uuid5(turn.turn_id, f"attempt {turn.attempt}")),
+            request_id=_request_id(turn, turn.attempt),
         )
         try:
             answer = await self._call(self._core.credit.Reserve, request)
@@ -80,14 +84,39 @@ class Payment:
 
     async def release(self, reservation_id: uuid.UUID, reason: str) -> None:
         """Give the coins back; never fails: what does not get back now does when the reservation expires."""
-        request = credit_pb2.ReleaseRequest(reservation_id=str(reservation_id), reason=reason)
+        await self._release(credit_pb2.ReleaseRequest(reservation_id=str(reservation_id), reason=reason))
+
+    async def _release_earlier(self, turn: ConversationTurn) -> None:
+        """Give back what the attempt before had reserved, if it did.
+
+        Closes the race with its own release, which may be under way still. It stores no answer any more: this
+        attempt has taken its turn.
+        """
+        await self._release(
+            credit_pb2.ReleaseRequest(
+                user_id=turn.user_id,
+                reserve_request_id=_request_id(turn, turn.attempt - 1),
+                reason="another attempt answers the question",
+            )
+        )
+
+    async def _release(self, request: credit_pb2.ReleaseRequest) -> None:
         try:
             await self._call(self._core.credit.Release, request)
-        except COINS_GONE:
+        except (*COINS_GONE, AccountNotFound):
             return
         except ServiceError as error:
-            log.warning("release_unanswered", reservation_id=str(reservation_id), reason=error.reason)
+            log.warning(
+                "release_unanswered",
+                reservation_id=request.reservation_id or request.reserve_request_id,
+                reason=error.reason,
+            )
 
     async def _call(self, method: Callable[..., Awaitable[_Response]], request: object) -> _Response:
         timeout_s = self._core.settings.job_credit_timeout_s
         return await self._core.caller.call(method, request, timeout_s=timeout_s)
+
+
+def _request_id(turn: ConversationTurn, attempt: int) -> str:
+    """Answer under which id an attempt reserves."""
+    return str(uuid.uuid5(turn.turn_id, f"attempt {attempt}"))

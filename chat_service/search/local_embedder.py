@@ -48,8 +48,12 @@ class LocalEmbedder:
         """Answer a vector a text; raises `EmbeddingUnavailable`."""
         if not texts:
             return []
-        # A caller who goes away must not leave half an exchange to the next one.
-        return await asyncio.shield(asyncio.ensure_future(self._exchange(texts, sort)))
+        # Whoever goes away while others have their turn leaves the queue, and nothing of theirs to be done.
+        await self._lock.acquire()
+        exchange = asyncio.ensure_future(self._exchange(texts, sort))
+        exchange.add_done_callback(lambda _: self._lock.release())
+        # A caller who goes away later must not leave half an exchange to the next one.
+        return await asyncio.shield(exchange)
 
     async def close(self) -> None:
         """Stop the process; what it is at is given up."""
@@ -61,19 +65,19 @@ class LocalEmbedder:
             await asyncio.to_thread(self._child.stop)
 
     async def _exchange(self, texts: Sequence[str], sort: Sort) -> list[Vector]:
+        """Ask the process; the caller holds the lock."""
         request = json.dumps({"sort": sort, "texts": list(texts)}).encode()
-        async with self._lock:
-            hanging = asyncio.get_running_loop().call_later(_TIMEOUT_S, self._child.kill)
-            try:
-                answer = await asyncio.to_thread(self._child.exchange, request)
-            except (OSError, EOFError) as error:
-                log.warning("embedder_failed", error=repr(error))
-                raise EmbeddingUnavailable("its process ended or did not answer") from None
-            finally:
-                hanging.cancel()
-            self._used_s = time.monotonic()
-            if self._reaper is None or self._reaper.done():
-                self._reaper = asyncio.ensure_future(self._stop_when_idle())
+        hanging = asyncio.get_running_loop().call_later(_TIMEOUT_S, self._child.kill)
+        try:
+            answer = await asyncio.to_thread(self._child.exchange, request)
+        except (OSError, EOFError) as error:
+            log.warning("embedder_failed", error=repr(error))
+            raise EmbeddingUnavailable("its process ended or did not answer") from None
+        finally:
+            hanging.cancel()
+        self._used_s = time.monotonic()
+        if self._reaper is None or self._reaper.done():
+            self._reaper = asyncio.ensure_future(self._stop_when_idle())
         size = len(answer) // len(texts)
         return [answer[start : start + size] for start in range(0, len(answer), size)]
 

@@ -20,6 +20,7 @@ _LINK = regex.compile(r"https?://|\bwww\.\S|\b\w+\.(?:com|net|org|io|info|xyz|ru
 # Some endpoints put JSON into a fence, whatever they are asked for.
 _FENCE = regex.compile(r"\A\s*```\w*\s*\n(.*)\n\s*```\s*\Z", regex.DOTALL)
 _INVALID = "MODEL_ANSWER_INVALID"
+_LARGEST_INTEGER = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,25 @@ def _texts(value: JsonValue) -> Iterator[str]:
 def _parsed(text: str) -> Any:
     fenced = _FENCE.match(text)
     try:
-        answer = json.loads(fenced.group(1) if fenced else text, parse_constant=_finite, parse_float=_finite)
+        answer = json.loads(
+            fenced.group(1) if fenced else text,
+            parse_constant=_finite,
+            parse_float=_finite,
+            parse_int=_storable,
+        )
         # What is half a character cannot be stored, and raises here.
         written = json.dumps(answer, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return None if b"\\u0000" in written else answer
+
+
+def _storable(number: str) -> int:
+    """Numbers are stored as 64-bit floats: an integer that they cannot hold is no count and no position."""
+    value = int(number)
+    if abs(value) > _LARGEST_INTEGER:
+        raise ValueError("an integer is too large")
+    return value
 
 
 def _finite(number: str) -> float:

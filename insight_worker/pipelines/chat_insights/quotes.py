@@ -17,8 +17,17 @@ _SAME = {
     "…": "...",
 }
 _INVISIBLE = regex.compile(r"\p{Cf}")
-_SPOKEN = regex.compile(r"“([^“”]+)”|„([^„“”]+)[“”]|«([^«»]+)»|\"([^\"]+)\"")
+# Marks that languages open and close a quote with. A single mark within a word is an apostrophe, one before a
+# number or behind a word stands for what is left out.
+_SPOKEN = regex.compile(
+    r"[“”„‟]([^“”„‟]+)[“”]|«([^«»]+)»|»([^«»]+)«|‹([^‹›]+)›|›([^‹›]+)‹|「([^「」]+)」|『([^『』]+)』"
+    r"|[\"＂]([^\"＂]+)[\"＂]"
+    r"|(?<!\w)['‘’‚‛`´](?=[^\s\d])((?:[^'‘’‚‛`´]|(?<=\w)['‘’´](?=\w))+)(?<=\S)['‘’´](?!\w)"
+)
+_MEANING = regex.compile(r"[\p{L}\p{N}\p{S}]")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}'’]+")
+# Scripts that put no space between words: about two characters say as much as a word.
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +81,15 @@ def has_unchecked_quote(sentence: str, checked: Iterable[str]) -> bool:
     """
     written = [_plain(text)[0] for text in checked]
     for spoken in _spoken(sentence):
-        plain = _plain(spoken)[0].strip(" .,!?;:")
-        if len(_WORD.findall(spoken)) >= MIN_SPOKEN_WORDS and not any(plain in text for text in written):
+        plain = _plain(spoken)[0].strip(" .,!?;:。、，！？")
+        if _words(spoken) >= MIN_SPOKEN_WORDS and not any(plain in text for text in written):
             return True
     return False
+
+
+def _words(text: str) -> int:
+    """About how many words it has, whatever it is written in."""
+    return max(len(_WORD.findall(text)), (len(_UNSPACED.findall(text)) + 1) // 2)
 
 
 def _spoken(sentence: str) -> Iterator[str]:
@@ -84,8 +98,13 @@ def _spoken(sentence: str) -> Iterator[str]:
 
 
 def _occurrence(wanted: str, text: str) -> str | None:
-    """Answer the stretch of the text that is the wanted one but for its dress; whole words only."""
+    """Answer the stretch of the text that is the wanted one but for its dress; whole words only.
+
+    What is nothing but punctuation stands in nearly every text, and is evidence only as the whole of one.
+    """
     plain, origins = _plain(text)
+    if not _MEANING.search(wanted) and plain.strip() != wanted:
+        return None
     start = plain.find(wanted)
     while start >= 0:
         end = start + len(wanted)

@@ -1,5 +1,9 @@
 """The model that comes along, in its own process, and models behind an endpoint."""
 
+import asyncio
+import json
+import threading
+
 import psutil
 import pytest
 import uvloop
@@ -93,6 +97,37 @@ async def test_an_endpoint_is_asked_with_the_settings_model_and_key(fake: FakeOp
         assert "InternalServerError" in raised.value.message
     finally:
         await embedder.close()
+
+
+async def test_who_goes_away_while_others_are_embedded_leaves_nothing_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # given a process that does not answer, and callers who wait for their turn
+    asked: list[bytes] = []
+    blocked, go_on = threading.Event(), threading.Event()
+
+    def exchange(_: object, request: bytes) -> bytes:
+        asked.append(request)
+        blocked.set()
+        go_on.wait(30)
+        return b"vector"
+
+    monkeypatch.setattr("chat_service.search.local_embedder._EmbedderChild.exchange", exchange)
+    embedder = LocalEmbedder(settings())
+    first = asyncio.create_task(embedder.embed(["first"], "passage"))
+    await asyncio.to_thread(blocked.wait, 30)
+    waiting = [asyncio.create_task(embedder.embed([f"{n}"], "question")) for n in range(20)]
+    await asyncio.sleep(0)
+    # when they go away
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    go_on.set()
+    await first
+    # then nobody's text is embedded for nothing, and the next caller has the process at once
+    await embedder.embed(["last"], "question")
+    assert [json.loads(request)["texts"] for request in asked] == [["first"], ["last"]]
+    await embedder.close()
 
 
 async def test_vectors_that_no_row_can_hold_are_refused_with_what_helps(fake: FakeOpenAI) -> None:

@@ -1,6 +1,7 @@
 """What a question costs: reserved before, charged when the answer is stored, released otherwise."""
 
 import uuid
+from collections.abc import Callable
 from functools import partial
 
 import grpc
@@ -11,6 +12,7 @@ from tests.chat_service.clients import refused
 from tests.chat_service.questions.conftest import PRICE
 from tests.chat_service.questions.house import Asker
 from tests.fakes.openai_server import Behaviour, FakeOpenAI, Kind
+from tests.served import ServedApp
 
 
 def completions(model: FakeOpenAI) -> int:
@@ -82,6 +84,16 @@ def test_an_answer_that_does_not_come_to_its_end_costs_nothing_and_can_be_asked_
     assert payer.coins() == (balance[0] - PRICE, 0)
 
 
+def test_characters_that_cannot_be_stored_do_not_cost_the_answer(payer: Asker, model: FakeOpenAI) -> None:
+    # given a model that writes a NUL and a half of an emoji
+    model.answer_with(lambda _: "It was\0 closed \ud83d.")
+    request = payer.request("Is the lighthouse open?")
+    # then the rest of what it wrote is the answer, now and when it is repeated
+    for _ in range(2):
+        assert "".join(part.token for part in payer.parts(request)) == "It was closed ?."
+    assert payer.coins() == (12 - PRICE, 0)
+
+
 def test_a_caller_who_goes_away_gets_the_coins_back(payer: Asker, model: FakeOpenAI) -> None:
     payer.ask("warm up")
     request = payer.request("Is the lighthouse open?")
@@ -138,6 +150,26 @@ def test_a_chat_that_is_deleted_while_it_is_asked_gives_the_coins_back(
         list(call)
     assert raised.value.code() == grpc.StatusCode.NOT_FOUND
     assert payer.coins() == (12 - PRICE, 0)
+
+
+def test_passages_that_are_the_whole_answer_are_shown_when_they_are_paid(
+    connect: Callable[..., Asker], serve: Callable[..., ServedApp], model: FakeOpenAI
+) -> None:
+    # given a service without a model to write answers, where passages cost coins
+    payer = connect(serve(ask_price=PRICE))
+    payer.grant(2 * PRICE)
+    assert payer.ask("Is the lighthouse open?").kinds[-2:] == ["passages", "usage"]
+    # when a question's coins are gone before it is charged
+    model.behave(Behaviour("hold"))
+    call = payer.begin(payer.request("Is the lighthouse closed?"))
+    payer.until(lambda: payer.coins() == (PRICE, PRICE))
+    payer.release(payer.reservations()[0].reservation_id)
+    model.release()
+    # then the error is the first that comes
+    with pytest.raises(grpc.RpcError) as raised:
+        next(call)
+    assert "RESERVATION_ALREADY_RELEASED" in str(raised.value.trailing_metadata())
+    assert payer.coins() == (PRICE, 0)
 
 
 def test_two_callers_with_one_request_get_one_answer_for_one_payment(payer: Asker, model: FakeOpenAI) -> None:
@@ -197,6 +229,35 @@ class TestCrashes:
         assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
         assert payer.turn(request) == ("ASKED", 2, None)
         assert payer.coins() == (12 - PRICE, 0)
+
+    def test_what_the_attempt_that_died_had_reserved_is_not_missing_to_the_next_one(
+        self, payer: Asker, model: FakeOpenAI
+    ) -> None:
+        # given coins for one more question, and a service that died behind their Reserve
+        payer.ask("warm up")
+        payer.ask("one more")
+        payer.grant(PRICE - 2)
+        model.behave(Behaviour("answer", times=1), Behaviour("hold"))
+        request = payer.request("Is the lighthouse open?")
+        died = payer.begin(request)
+        next(died)
+        assert payer.coins() == (PRICE, PRICE)
+        payer.sql(
+            "UPDATE conversation_turns SET lease_expire_time = now() WHERE request_id = %s",
+            request.request_id,
+        )
+        model.behave()
+        # when the same request begins anew, long before that reservation expires
+        answered = payer.parts(request)
+        # then nobody says, once and for all, that the user has too few coins
+        assert answered[-1].usage.charged_amount == PRICE
+        assert payer.coins() == (0, 0)
+        # and an attempt that was only thought dead neither answers nor pays
+        model.release()
+        with pytest.raises(grpc.RpcError):
+            list(died)
+        assert payer.turn(request)[:2] == ("COMPLETED", 2)
+        assert payer.coins() == (0, 0)
 
     def test_an_answer_that_was_charged_but_not_marked_is_marked_with_the_same_payment(
         self, payer: Asker

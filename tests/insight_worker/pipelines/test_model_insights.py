@@ -202,6 +202,7 @@ def test_a_quote_that_is_not_there_is_asked_for_again_once() -> None:
         (answer(sentence="half \ud800 a character"), "MODEL_ANSWER_INVALID"),
         (answer(sentence="nul \0"), "MODEL_ANSWER_INVALID"),
         (ModelAnswer(answer().text.replace("70", "1e999"), "whole", USE), "MODEL_ANSWER_INVALID"),
+        (ModelAnswer(answer().text.replace("70", "9" * 400), "whole", USE), "MODEL_ANSWER_INVALID"),
     ],
 )
 def test_two_answers_that_cannot_be_used_are_the_end(bad: ModelAnswer, reason: str) -> None:

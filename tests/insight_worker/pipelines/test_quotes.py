@@ -93,7 +93,37 @@ def test_any_stretch_between_words_is_found_and_shown_as_it_stands(text: str, da
         ("Their „good old times“ come up.", False),
         ("Nothing is quoted here.", False),
         ("«See you at noon» is what Ann says.", False),
+        ("Ann wrote ‘I never loved you at all’ to Ben.", True),
+        ("Ann wrote 'I never loved you, and I don't now'.", True),
+        ("Ann schrieb ‚ich hab dich nie geliebt‘.", True),
+        ("Ann schrieb »ich hab dich nie geliebt«.", True),
+        ("Ann a écrit ‹je ne t'ai jamais aimé›.", True),
+        ("Ann skrev ”jag har aldrig älskat dig”.", True),
+        ("Ann wrote 「我从来没有爱过你」.", True),
+        ("Ann wrote “我从来没有爱过你”.", True),
+        ("Ann wrote 'see you at noon' to Ben.", False),
+        ("Ann's jokes aren't Ben's, and the others' replies aren't many.", False),
+        ("In the '90s Ann's and Ben's parents' houses were near.", False),
+        ("They call it 「老地方」.", False),
     ],
 )
 def test_a_sentence_quotes_only_what_was_checked(sentence: str, unchecked: bool) -> None:
     assert has_unchecked_quote(sentence, ["ok, see you at noon!"]) == unchecked
+
+
+@pytest.mark.parametrize(
+    ("quote", "written", "is_found"),
+    [
+        (".", "I love you.", False),
+        (" ... ", "I... do not know", False),
+        ("?", "Will you come?", False),
+        ("...", "...", True),
+        ("❤️", "so ❤️ much", True),
+        ("7", "7 o'clock", True),
+    ],
+)
+def test_a_quote_without_a_word_or_picture_is_one_only_where_nothing_else_was_written(
+    quote: str, written: str, is_found: bool
+) -> None:
+    # A dot stands in nearly every message: it is no evidence for anything.
+    assert (found(quote, written) is not None) == is_found
