@@ -78,6 +78,9 @@ class GatewaySettings(KitSettings):
     gateway_head_max_bytes: int = Field(32 << 10, gt=0, description="largest request line with all headers")
     gateway_head_timeout_s: float = Field(10.0, gt=0, description="longest that a request's head may take")
     gateway_idle_timeout_s: float = Field(20.0, gt=0, description="longest pause in a request's body")
+    gateway_send_timeout_s: float = Field(
+        60.0, gt=0, description="longest that a client may take nothing of an answer that waits for it"
+    )
     gateway_min_bytes_per_s: int = Field(
         1_000, gt=0, description="a body that comes slower than this on the whole is cut off"
     )
