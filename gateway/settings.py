@@ -90,7 +90,11 @@ class GatewaySettings(KitSettings):
     gateway_uploads_per_user: int = Field(4, gt=0, description="uploads of one user at once")
     gateway_max_uploads: int = Field(50, gt=0, description="uploads at once; more are UNAVAILABLE")
     gateway_streams_per_user: int = Field(5, gt=0, description="streams of events of one user at once")
-    gateway_max_streams: int = Field(500, gt=0, description="streams at once; more are UNAVAILABLE")
+    gateway_max_streams: int = Field(
+        500, gt=0, description="streams at once, and as many questions and exports; more are UNAVAILABLE"
+    )
+    gateway_questions_per_user: int = Field(4, gt=0, description="questions of one user at once")
+    gateway_exports_per_user: int = Field(2, gt=0, description="exports of one user's data at once")
     gateway_stream_max_s: float = Field(
         900.0, gt=0, description="after this a stream of events ends, and the client comes again"
     )
