@@ -52,7 +52,9 @@ _LINK = _any_of(LINKS)
 _MONTH = rf"(?:{_any_of({name for names in MONTHS for name in names})}){_NO_LETTER}"
 _WEEKDAY = rf"(?:[^\W\d_]{{2,16}}\.?,?{SPACE})?"
 _OF = rf"(?:{SPACE}(?:de|del|of))?"
+# The looks ahead spare a line that is empty or has no number the tries of a thousand names of months.
 _SPELLED = (
+    r"(?=[^\W_])(?=[^\n]{0,60}?\d)"
     rf"{_WEEKDAY}(?:\d{{1,2}}(?:\.|º|st|nd|rd|th|er)?{_OF}[ \u00a0/-]{_MONTH}[.,]?"
     rf"(?:{_OF}[ \u00a0/-]\d{{4}})?"
     rf"|{_MONTH}\.?{SPACE}\d{{1,2}}(?:st|nd|rd|th)?(?:,?{SPACE}\d{{4}})?"
