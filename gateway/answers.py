@@ -8,14 +8,17 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
 from gateway import models, rag_views
+from gateway.auth import CurrentUser
 from gateway.errors import service_error_response
 from gateway.services import Services
+from gateway.slots import UserSlots
 from protos.chat.v1 import chat_pb2
 from servicekit.errors import Internal, ServiceError
 
@@ -26,6 +29,17 @@ _LOOK_S = 0.5
 #: A proxy takes a connection for dead on which nothing moves.
 _HEARTBEAT_S = 15.0
 _HEARTBEAT = b": still here\n\n"
+
+
+async def _slot(request: Request, user_id: CurrentUser) -> AsyncIterator[None]:
+    slots: UserSlots = request.app.state.questions
+    with slots.slot(user_id):
+        yield
+
+
+#: Counts the request as a question until it is answered; 429 and 503 when there are too many. chat_service
+#: bounds the questions of all, so that one user with many would leave none for the others.
+QuestionSlot = Annotated[None, Depends(_slot)]
 
 
 def ask(services: Services, request: chat_pb2.AskChatRequest, timeout_s: float) -> Parts:

@@ -70,6 +70,9 @@ def _add_state(app: FastAPI, settings: GatewaySettings) -> None:
     state.verifier = TokenVerifier(settings)
     state.uploads = UserSlots("uploads", settings.gateway_uploads_per_user, settings.gateway_max_uploads)
     state.streams = UserSlots("streams", settings.gateway_streams_per_user, settings.gateway_max_streams)
+    most = settings.gateway_max_streams
+    state.questions = UserSlots("questions", settings.gateway_questions_per_user, most)
+    state.exports = UserSlots("exports", settings.gateway_exports_per_user, most)
     #: Set when the server stops: streams end then, and their clients go elsewhere.
     state.draining = asyncio.Event()
 

@@ -8,14 +8,17 @@ So whoever reads can tell a whole export from one that broke off.
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Depends, Request
 from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.message import Message as Proto
 
 from gateway import views
+from gateway.auth import CurrentUser
 from gateway.errors import service_error_response
 from gateway.services import Services
+from gateway.slots import UserSlots
 from protos.chat.v1 import chat_pb2
 from protos.credit.v1 import credit_pb2
 from protos.insight.v1 import insight_pb2
@@ -28,6 +31,16 @@ MEDIA_TYPE = "application/x-ndjson"
 _PAGE_SIZE = 1_000
 #: A user who was never granted a coin has no account to export.
 _NO_ACCOUNT = "ACCOUNT_NOT_FOUND"
+
+
+async def _slot(request: Request, user_id: CurrentUser) -> AsyncIterator[None]:
+    slots: UserSlots = request.app.state.exports
+    with slots.slot(user_id):
+        yield
+
+
+#: Counts the request as an export until all of it was sent; 429 and 503 when there are too many.
+ExportSlot = Annotated[None, Depends(_slot)]
 
 #: The type of a line, and its data.
 Line = tuple[str, Mapping[str, Any]]

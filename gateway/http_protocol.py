@@ -1,6 +1,7 @@
-"""HTTP on one connection: uvicorn's, with a bound on a head before it is complete.
+"""HTTP on one connection: uvicorn's, with a bound on a head before it is complete, and on an answer not read.
 
 The parser collects a head for as long as it comes, and uvicorn times only the pause between two requests.
+What a client does not read stays in memory, and closing a connection waits for it.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ def bounded(settings: GatewaySettings) -> type[HttpToolsProtocol]:
     class Bounded(_BoundedHttp):
         max_head_bytes = settings.gateway_head_max_bytes
         head_timeout_s = settings.gateway_head_timeout_s
+        send_timeout_s = settings.gateway_send_timeout_s
 
     return Bounded
 
@@ -29,12 +31,14 @@ def bounded(settings: GatewaySettings) -> type[HttpToolsProtocol]:
 class _BoundedHttp(HttpToolsProtocol):
     max_head_bytes: int
     head_timeout_s: float
+    send_timeout_s: float
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._head_bytes = 0
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
@@ -42,7 +46,16 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_send_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._stop_send_timer()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -84,6 +97,24 @@ class _BoundedHttp(HttpToolsProtocol):
             self._refuse(Refused(408, "REQUEST_TIMEOUT", "the request's head came too slowly; send it again"))
         else:
             self.transport.close()
+
+    def _await_reader(self, unsent_bytes: int) -> None:
+        """Give the client a while to take some of what waits for it."""
+        self._stop_send_timer()
+        self._send_timer = self.loop.call_later(self.send_timeout_s, self._unread, unsent_bytes)
+
+    def _stop_send_timer(self) -> None:
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
+
+    def _unread(self, unsent_bytes: int) -> None:
+        """End a connection whose client took nothing; nothing is added while writing is paused."""
+        left_bytes = self.transport.get_write_buffer_size()
+        if left_bytes < unsent_bytes:
+            self._await_reader(left_bytes)
+        else:
+            self.transport.abort()
 
     def _refuse(self, refusal: Refused) -> None:
         """Answer without the application, which has no request yet, and close."""

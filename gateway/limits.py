@@ -24,7 +24,7 @@ _LINGER_S = 5.0
 _LINGER_IDLE_S = 1.0
 _LINGER_BYTES = 128 << 20
 #: Probes must not fail because the gateway is busy, nor because somebody asks too often.
-_UNCOUNTED = ("/health", "/metrics")
+_UNCOUNTED = frozenset({"/health", "/metrics"})
 _STREAM = b"text/event-stream"
 
 
@@ -64,7 +64,7 @@ class Limits:
         return _BodyLimit(most, partial(_body_too_large, most))
 
     async def _admit(self, scope: Scope) -> None:
-        if not scope["path"].startswith(_UNCOUNTED):
+        if scope["path"] not in _UNCOUNTED:
             self._slots.admit()
             await self._rates.admit_address(scope)
         size = len(scope["query_string"]) + len(scope.get("raw_path") or b"")

@@ -78,6 +78,9 @@ class GatewaySettings(KitSettings):
     gateway_head_max_bytes: int = Field(32 << 10, gt=0, description="largest request line with all headers")
     gateway_head_timeout_s: float = Field(10.0, gt=0, description="longest that a request's head may take")
     gateway_idle_timeout_s: float = Field(20.0, gt=0, description="longest pause in a request's body")
+    gateway_send_timeout_s: float = Field(
+        60.0, gt=0, description="longest that a client may take nothing of an answer that waits for it"
+    )
     gateway_min_bytes_per_s: int = Field(
         1_000, gt=0, description="a body that comes slower than this on the whole is cut off"
     )
@@ -87,7 +90,11 @@ class GatewaySettings(KitSettings):
     gateway_uploads_per_user: int = Field(4, gt=0, description="uploads of one user at once")
     gateway_max_uploads: int = Field(50, gt=0, description="uploads at once; more are UNAVAILABLE")
     gateway_streams_per_user: int = Field(5, gt=0, description="streams of events of one user at once")
-    gateway_max_streams: int = Field(500, gt=0, description="streams at once; more are UNAVAILABLE")
+    gateway_max_streams: int = Field(
+        500, gt=0, description="streams at once, and as many questions and exports; more are UNAVAILABLE"
+    )
+    gateway_questions_per_user: int = Field(4, gt=0, description="questions of one user at once")
+    gateway_exports_per_user: int = Field(2, gt=0, description="exports of one user's data at once")
     gateway_stream_max_s: float = Field(
         900.0, gt=0, description="after this a stream of events ends, and the client comes again"
     )

@@ -22,7 +22,8 @@ MAX_CHATS = 2_000
 _RANKS = (
     re.compile(r"result\.json|message_[0-9]{1,6}\.json", re.IGNORECASE),
     re.compile(r"_chat\.txt", re.IGNORECASE),
-    re.compile(r".*(?:chat|whatsapp|чат|聊天).*\.(?:txt|md)", re.IGNORECASE),
+    # A look ahead, which is done once: a name in an archive may have 65,535 bytes.
+    re.compile(r"(?=.*(?:chat|whatsapp|чат|聊天)).*\.(?:txt|md)", re.IGNORECASE),
     re.compile(r".*\.(?:json|txt|md)", re.IGNORECASE),
 )
 # Copies that macOS adds of every file's attributes.

@@ -96,12 +96,12 @@ _IOS_ATTACHED = re.compile(
     re.IGNORECASE,
 )
 _OLD_ATTACHED = re.compile(
-    rf"[{INVISIBLE}]*(?P<name>[^/\n]{{1,255}}\.\w{{1,10}}) <(?:{_any_of(phrases.ATTACHED)})>", re.IGNORECASE
+    rf"[{INVISIBLE}]*+(?P<name>[^/\n]{{1,255}}\.\w{{1,10}}) <(?:{_any_of(phrases.ATTACHED)})>", re.IGNORECASE
 )
 # Android: a name that WhatsApp gave or that stands behind its mark with any words behind it, or any
 # name with the known words.
 _FILE_ATTACHED = re.compile(
-    rf"(?P<marked>[{INVISIBLE}]+)?(?P<name>(?P<given>(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+)?"
+    rf"(?P<marked>[{INVISIBLE}]++)?(?P<name>(?P<given>(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+)?"
     r"[^/\n]{0,255}\.\w{1,10})"
     rf" \((?(given)[^()\n]+|(?(marked)[^()\n]+|(?:{_any_of(phrases.FILE_ATTACHED)})))\)"
     r"(?:\n(?P<caption>(?s:.*)))?",
@@ -116,7 +116,8 @@ _LOCATION = re.compile(
 )
 _POLL = re.compile(rf"(?:{_any_of(phrases.POLL)}):\n", re.IGNORECASE)
 # The question, and options that begin with the same word and end with their votes, in any language.
-_VOTES = rf"[^\n]*\([{INVISIBLE}]*\d+[^()\n]*\)"
+# Possessive and with one digit, as more of them would share a long number in every possible way.
+_VOTES = rf"[^\n]*\([{INVISIBLE}]*+\d[^()\n]*+\)"
 _POLL_LINES = re.compile(
     rf"[^\W\d_][^:\n]{{1,30}}:\n[^\n]+\n[{INVISIBLE}]*(?P<option>[^\W\d_][^:\n]{{1,30}}): {_VOTES}"
     rf"(?:\n[{INVISIBLE}]*(?P=option): {_VOTES})*"

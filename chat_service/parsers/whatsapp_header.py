@@ -17,7 +17,9 @@ from chat_service.parsers.whatsapp_words import BUDDHIST, ERAS, HALVES, LINKS, M
 # around a head. The joiner U+200D is not among them: it holds emoji together.
 INVISIBLE = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 SPACE = "[ \u00a0\u2007\u2009\u202f]"
-MARKS = f"[{INVISIBLE}]*"
+# Possessive, as nothing that follows begins with a mark: two of these side by side would try every way to
+# share a long run of marks, and a line of 200,000 of them would keep a process busy for hours.
+MARKS = f"[{INVISIBLE}]*+"
 
 # A name may hold a colon, but the first one before a space ends it. The possessive repeats keep a
 # long line without a name from being tried again and again. A line may end right after the colon,
@@ -50,7 +52,9 @@ _LINK = _any_of(LINKS)
 _MONTH = rf"(?:{_any_of({name for names in MONTHS for name in names})}){_NO_LETTER}"
 _WEEKDAY = rf"(?:[^\W\d_]{{2,16}}\.?,?{SPACE})?"
 _OF = rf"(?:{SPACE}(?:de|del|of))?"
+# The looks ahead spare a line that is empty or has no number the tries of a thousand names of months.
 _SPELLED = (
+    r"(?=[^\W_])(?=[^\n]{0,60}?\d)"
     rf"{_WEEKDAY}(?:\d{{1,2}}(?:\.|º|st|nd|rd|th|er)?{_OF}[ \u00a0/-]{_MONTH}[.,]?"
     rf"(?:{_OF}[ \u00a0/-]\d{{4}})?"
     rf"|{_MONTH}\.?{SPACE}\d{{1,2}}(?:st|nd|rd|th)?(?:,?{SPACE}\d{{4}})?"
@@ -242,7 +246,7 @@ def _with_numbers(shape: HeadShape, head: re.Match[str]) -> HeadShape | None:
 
 # What is no ASCII in the patterns of most heads, as it is where UTF-8 is read byte by byte.
 _UNDECODED = {
-    MARKS: r"(?:\xe2(?:\x80[\x8b\x8e\x8f\xaa-\xae]|\x81[\xa0\xa6-\xa9])|\xd8\x9c|\xef\xbb\xbf)*",
+    MARKS: r"(?:\xe2(?:\x80[\x8b\x8e\x8f\xaa-\xae]|\x81[\xa0\xa6-\xa9])|\xd8\x9c|\xef\xbb\xbf)*+",
     SPACE: r"(?: |\xc2\xa0|\xe2\x80[\x87\x89\xaf])",
     _NO_LETTER: "(?![A-Za-z])",
 }

@@ -67,7 +67,9 @@ class WebhookSignatureInvalid(ServiceError):
 def provider_not_offered(name: str, offered: Iterable[str]) -> InvalidField:
     """Answer the error of a provider that cannot be paid with here."""
     listed = ", ".join(offered)
-    problem = f"must be one of {listed}, got {name}" if listed else "nothing is sold now"
+    problem = f"must be one of {listed}, got {name}"
+    if not listed:
+        problem = f"cannot be {name}: none is set up, so nothing is sold"
     return InvalidField("provider", problem)
 
 

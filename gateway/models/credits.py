@@ -29,7 +29,7 @@ class Balance(BaseModel):
     balance: int = Field(description="coins owned, reserved ones included")
     reserved: int = Field(description="coins held for work that was ordered")
     available: int = Field(description="coins that can be spent now: balance - reserved")
-    update_time: Time | None
+    update_time: Time | None = Field(description="null for a user who never had any coins")
 
 
 class Transaction(BaseModel):

@@ -16,6 +16,7 @@ from gateway.openapi import NOT_MODIFIED, PageSize, PageToken, errors
 from gateway.services import Backends
 from protos.credit.v1 import credit_pb2
 from protos.payment.v1 import payment_pb2
+from servicekit.errors import ServiceError
 
 
 def _rfc3339(value: object) -> object:
@@ -31,12 +32,18 @@ _Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 router = APIRouter(prefix="/api/credits", tags=["credits"])
 
 
-@router.get("/balance", responses=errors(401, "ACCOUNT_NOT_FOUND"))
+@router.get("/balance", responses=errors(401))
 async def get_balance(user_id: CurrentUser, services: Backends) -> models.Balance:
-    """Answer the user's coins: owned, reserved, available. 404 for a user who never had any."""
+    """Answer the user's coins: owned, reserved, available. A user who never had any has none."""
     request = credit_pb2.GetAccountRequest(user_id=user_id)
-    answer = await services.caller.call(services.credits.GetAccount, request)
-    return views.balance(answer.account)
+    try:
+        account = (await services.caller.call(services.credits.GetAccount, request)).account
+    except ServiceError as error:
+        if error.reason != "ACCOUNT_NOT_FOUND":
+            raise
+        # An account comes to be with its first coin; whoever comes back after a deletion gets no bonus.
+        account = credit_pb2.Account(user_id=user_id)
+    return views.balance(account)
 
 
 @router.get("/transactions", responses=errors(400, 401))

@@ -48,6 +48,7 @@ async def get_vector_status(chat_id: str, user_id: CurrentUser, services: Backen
 async def query_chat(
     question: models.QueryRequest,
     user_id: CurrentUser,
+    _: answers.QuestionSlot,
     request_id: RequestId,
     services: Backends,
     request: Request,

@@ -56,7 +56,9 @@ async def store_user(
 @router.get(
     "/export", response_class=StreamingResponse, responses=_JSON_LINES | errors(401, "USER_NOT_FOUND")
 )
-async def export_user(user_id: CurrentUser, request: Request, services: Backends) -> StreamingResponse:
+async def export_user(
+    user_id: CurrentUser, _: export.ExportSlot, request: Request, services: Backends
+) -> StreamingResponse:
     """Stream everything that is the user's as JSON lines.
 
     The user, each chat followed by its messages and insights, the jobs, the account and its transactions. The

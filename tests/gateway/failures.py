@@ -125,9 +125,6 @@ FAILURES: Mapping[str, Fails] = {
     "GET /api/categories/{category_id}/insights": {
         (400, "INVALID_FIELD"): lambda world: world.user.get(f"/api/categories/{'x' * 65}/insights"),
     },
-    "GET /api/credits/balance": {
-        (404, "ACCOUNT_NOT_FOUND"): lambda world: world.stranger.get("/api/credits/balance"),
-    },
     "POST /api/insights/unlock": {
         (402, "INSUFFICIENT_CREDITS"): _too_few_coins,
         (404, "CATEGORY_NOT_FOUND"): lambda world: world.order("none-such"),

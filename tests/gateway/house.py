@@ -63,6 +63,11 @@ class RunningGateway:
         self._thread.join(_STOP_TIMEOUT_S)
         assert not self._thread.is_alive(), "the gateway did not stop"
 
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return len(self._server.server_state.connections)
+
     def _run(self) -> None:
         self._server.run(sockets=[self._listener])
 

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
+from tests.eventually import eventually
 from tests.gateway.house import EXPORT, Api, RunningGateway, error, good, token
 
 Connect = Callable[..., Api]
@@ -148,6 +149,18 @@ def test_a_body_that_comes_too_slowly_on_the_whole_is_408(start: Start) -> None:
             connection.sendall(b" ")
             answered, _, _ = select.select([connection], [], [], 0.02)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_client_that_reads_nothing_of_its_answers_is_left(start: Start) -> None:
+    # given more answers than the system's own buffers hold
+    gateway = start(gateway_send_timeout_s=0.3)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect(("127.0.0.1", gateway.port))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        eventually(lambda: gateway.connection_count == 1)
+        # when none of them is read, then nothing is kept for the client
+        eventually(lambda: gateway.connection_count == 0)
 
 
 def test_a_head_that_comes_too_slowly_is_cut_off(start: Start) -> None:

@@ -149,6 +149,33 @@ def test_a_model_that_fails_is_an_event_in_a_stream_and_503_as_json(asker: Api, 
     assert good(asker.get("/api/credits/balance"))["available"] == 12 - PRICE
 
 
+def test_a_user_has_a_bounded_number_of_questions_at_once(
+    asker: Api,
+    fake: FakeOpenAI,
+    rag_gateway: RunningGateway,
+    start: Callable[..., RunningGateway],
+    connect: Any,
+) -> None:
+    # given a gateway with one question a user, which a model is answering
+    settings = rag_gateway.settings
+    few = start(
+        credit_target=settings.credit_target, chat_target=settings.chat_target, gateway_questions_per_user=1
+    )
+    api = connect(few, asker.user_id)
+    chat_id = asker.chat()
+    good(asker.post("/api/rag/query", **question(chat_id)))
+    fake.behave(Behaviour("answer", times=1), Behaviour("hold", times=1))
+    with api.http.stream("POST", "/api/rag/query", headers=EVENTS, **question(chat_id)) as first:
+        assert first.status_code == 200
+        # when another one is asked, then it is refused, and not before the first was
+        details = error(api.post("/api/rag/query", **question(chat_id)), 429, "RATE_LIMITED")
+        assert details == {"limit": "1 questions at once", "by": "questions"}
+        fake.release()
+        first.read()
+    # and after it there is room again
+    eventually(lambda: api.post("/api/rag/query", **question(chat_id)).status_code != 429)
+
+
 @pytest.mark.parametrize("headers", [{}, EVENTS], ids=["json", "events"])
 def test_a_client_that_goes_away_gets_its_coins_back(
     asker: Api, fake: FakeOpenAI, headers: dict[str, str]

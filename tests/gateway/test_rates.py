@@ -171,6 +171,8 @@ def test_an_address_that_asks_too_often_is_429_before_its_token_is_looked_at(
     assert error(guesser.get(PROBE), 429, "RATE_LIMITED")["by"] == "address"
     # and those who look whether it is up are not refused
     assert guesser.get("/health").status_code == 503
+    # but not what only begins with the name of one
+    error(guesser.get("/health/db-pool"), 429, "RATE_LIMITED")
     good_metrics = guesser.get("/metrics")
     assert good_metrics.status_code == 200
 
