@@ -47,6 +47,7 @@ async def place(session: AsyncSession, order: Order, policy: JobPolicy) -> tuple
         raise ChatNotReady(order.chat_id, _state_name(chat))
     weights = {insight_type.insight_type_id: insight_type.price for insight_type in offer.insight_types}
     values = _job_values(order, offer, weights, policy)
+    await repository.lock_orders_of(session, order.user_id, order.chat_id)
     job = await repository.insert_unless_there(session, values, policy.reserve_retry)
     if job is None:
         return await _lost(session, order), False
@@ -95,6 +96,9 @@ async def _missing(session: AsyncSession, job: Job, order: Order, types: Sequenc
         raise NothingToUnlock(order.chat_id, order.category_id, "UNLOCKED")
     if ordered.issuperset(missing):
         raise NothingToUnlock(order.chat_id, order.category_id, "ORDERED")
+    if job.charge_mode is ChargeMode.WHAT_SUCCEEDED:
+        # Each of its types is paid by itself, and what is being made is paid there.
+        return [name for name in missing if name not in ordered]
     return missing
 
 

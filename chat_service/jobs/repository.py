@@ -157,6 +157,16 @@ async def insert_unless_there(
     return inserted.scalar_one_or_none()
 
 
+async def lock_orders_of(session: AsyncSession, user_id: str, chat_id: uuid.UUID) -> None:
+    """Let one order for a chat be placed at a time, until the transaction ends.
+
+    Closes the race of two categories that share a type and are ordered at once: neither would see that the
+    other one's job makes it already, and where types are paid one by one it would be paid twice.
+    """
+    key = func.hashtextextended(f"orders/{user_id}/{chat_id}", 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
 async def types_being_made(session: AsyncSession, job: Job) -> set[str]:
     """Answer the insight types that other jobs about the same subject may still show by themselves."""
     found = await session.execute(

@@ -2,11 +2,15 @@
 
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg2
+
+from chat_service.settings import ChatSettings
 from protos.insight.v1 import insight_pb2 as pb
 from tests.chat_service.clients import export
 from tests.chat_service.jobs.racing import outcome, together
-from tests.chat_service.jobs.shop import Messages, Order, Shop, state_name
+from tests.chat_service.jobs.shop import Messages, Order, Shop, state_name, types_of
 from tests.eventually import eventually
 
 
@@ -46,6 +50,34 @@ def test_of_many_orders_at_once_one_buys(shop: Shop, order: Order) -> None:
     # Then one order is taken
     assert Counter(outcomes) == {"ok": 1, "NOTHING_TO_UNLOCK": 9}
     assert shop.account(order.user_id).reserved == 200
+
+
+def test_types_that_another_category_makes_already_are_not_paid_again_one_by_one(shop: Shop) -> None:
+    # Given a job that makes types which a category that is paid by its types has too
+    order = shop.customer(1_000)
+    whole = shop.unlock(shop.customer(1_000), "any_chat")
+    making = set(types_of(shop.unlock(order)))
+    assert making.intersection(types_of(whole))
+    # When that category is ordered as well, then it leaves them out, and they are not in its price
+    rest = shop.unlock(order, "any_chat")
+    assert set(types_of(rest)) == set(types_of(whole)) - making
+    assert rest.price < whole.price
+
+
+def test_an_order_waits_until_another_one_of_the_chat_is_placed(
+    shop: Shop, order: Order, job_settings: ChatSettings
+) -> None:
+    # Given an order for the chat that is being placed
+    placing = psycopg2.connect(job_settings.chat_database_url)
+    key = f"orders/{order.user_id}/{order.chat_id}"
+    placing.cursor().execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+    # When another one comes, then it waits: what the first one makes is not to be seen before
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(shop.unlock, order)
+        eventually(lambda: shop.sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        placing.rollback()
+        assert state_name(second.result(20)) == "QUEUED"
+    placing.close()
 
 
 def test_an_order_while_the_last_one_completes_buys_nothing_twice(shop: Shop) -> None:
