@@ -9,8 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from credit_service.payments.handling import Handler
 from credit_service.payments.orders import OrderService
 from credit_service.payments.providers import Provider, Providers
-from credit_service.payments.razorpay_provider import RazorpayAccount, RazorpayProvider
-from credit_service.payments.stripe_provider import StripeAccount, StripeProvider
 from credit_service.payments.trial_provider import TrialProvider
 from credit_service.payments.webhooks import WebhookService
 from credit_service.payments.worker import WebhookWorker
@@ -51,26 +49,36 @@ def offered(settings: CreditSettings) -> Providers:
 
 
 def _offered(settings: CreditSettings) -> Iterator[Provider]:
-    timeout_s = settings.payment_provider_timeout_s
-    if secret_key := settings.stripe_secret_key.get_secret_value():
-        account = StripeAccount(
-            secret_key,
-            settings.secrets("stripe_webhook_secret"),
-            settings.stripe_success_url,
-            settings.stripe_cancel_url,
-            settings.stripe_base_url,
-            settings.stripe_webhook_tolerance_s,
-        )
-        yield StripeProvider(account, timeout_s)
+    if settings.stripe_secret_key.get_secret_value():
+        yield _stripe(settings)
     if settings.razorpay_key_id:
-        yield RazorpayProvider(
-            RazorpayAccount(
-                settings.razorpay_key_id,
-                settings.razorpay_key_secret.get_secret_value(),
-                settings.secrets("razorpay_webhook_secret"),
-                settings.razorpay_base_url,
-            ),
-            timeout_s,
-        )
+        yield _razorpay(settings)
     if settings.payment_test_provider:
         yield TrialProvider()
+
+
+def _stripe(settings: CreditSettings) -> Provider:
+    # Imported where it is wanted, as below: the vendors' SDKs take longer to load than all the rest here.
+    from credit_service.payments.stripe_provider import StripeAccount, StripeProvider
+
+    account = StripeAccount(
+        settings.stripe_secret_key.get_secret_value(),
+        settings.secrets("stripe_webhook_secret"),
+        settings.stripe_success_url,
+        settings.stripe_cancel_url,
+        settings.stripe_base_url,
+        settings.stripe_webhook_tolerance_s,
+    )
+    return StripeProvider(account, settings.payment_provider_timeout_s)
+
+
+def _razorpay(settings: CreditSettings) -> Provider:
+    from credit_service.payments.razorpay_provider import RazorpayAccount, RazorpayProvider
+
+    account = RazorpayAccount(
+        settings.razorpay_key_id,
+        settings.razorpay_key_secret.get_secret_value(),
+        settings.secrets("razorpay_webhook_secret"),
+        settings.razorpay_base_url,
+    )
+    return RazorpayProvider(account, settings.payment_provider_timeout_s)

@@ -5,8 +5,6 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 
-import stripe
-
 MAX_CLOCK_SKEW_S = 10.0
 """By how much a signature may be younger than our clock says now."""
 
@@ -38,6 +36,9 @@ def stripe_verdict(
 
 
 def _stripe_refusal(body: bytes, header: str, secret: str) -> str:
+    # Not by every process of this service, which may have no key of Stripe's: it takes long to load.
+    import stripe
+
     try:
         # The age was looked at above, by the clock that was given.
         stripe.WebhookSignature.verify_header(body, header, secret, tolerance=None)
