@@ -81,7 +81,7 @@ def test_a_chat_without_authors_has_no_days() -> None:
 def test_memory_does_not_grow_with_the_days() -> None:
     # Given messages of so many days that a set of them would take megabytes
     first = datetime.min  # noqa: DTZ901  # exports have no zone
-    messages = [ParsedMessage("A", first + timedelta(days=150 * n), "") for n in range(24_000)]
+    messages = [ParsedMessage("A", first + timedelta(days=15 * n), "") for n in range(240_000)]
 
     tracemalloc.start()
     stats = Stats()
@@ -90,8 +90,9 @@ def test_memory_does_not_grow_with_the_days() -> None:
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert stats.as_row()["active_day_count"] == 24_000
-    assert peak_bytes < 1_200_000
+    assert stats.as_row()["active_day_count"] == 240_000
+    # Servers that other tests keep running in this process allocate meanwhile too.
+    assert peak_bytes < 6_000_000
 
 
 # Over gRPC.

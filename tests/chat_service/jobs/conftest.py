@@ -27,9 +27,9 @@ def job_settings(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit
         redis_url=f"{redis_server.url}?db=1",
         credit_target=credit_target,
         chat_signup_bonus=0,
-        job_poll_s=0.05,
-        job_watch_poll_s=0.05,
-        erasure_poll_s=0.05,
+        job_poll_s=0.2,
+        job_watch_poll_s=0.2,
+        erasure_poll_s=0.2,
         job_queue_max_backoff_s=0.2,
         # A busy machine must not look like a credit_service that is away.
         job_credit_timeout_s=20.0,

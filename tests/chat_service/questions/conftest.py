@@ -49,10 +49,10 @@ def ask_settings(
         embedding_base_url=fake.base_url,
         embedding_model="fake-embedding",
         embedding_max_retries=0,
-        index_poll_s=0.05,
+        index_poll_s=0.2,
         index_retry_s=0.05,
         index_max_tries=2,
-        job_poll_s=0.05,
+        job_poll_s=0.2,
         # A busy machine must not look like a credit_service that is away.
         job_credit_timeout_s=20.0,
         drain_s=1.0,
