@@ -11,7 +11,6 @@ from pathlib import Path
 import hypothesis
 import psycopg2
 import pytest
-import structlog
 
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 
@@ -27,11 +26,11 @@ def logs_go_nowhere_else() -> Iterator[None]:
     and servers in other threads of this process would go on writing to it."""
     yield
     root = logging.getLogger()
-    root.handlers[:] = [handler for handler in root.handlers if not _made_by_us(handler)]
+    root.handlers[:] = [handler for handler in root.handlers if not _writes_to_what_is_closed(handler)]
 
 
-def _made_by_us(handler: logging.Handler) -> bool:
-    return isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
+def _writes_to_what_is_closed(handler: logging.Handler) -> bool:
+    return isinstance(handler, logging.StreamHandler) and bool(getattr(handler.stream, "closed", False))
 
 
 @pytest.fixture(scope="session")

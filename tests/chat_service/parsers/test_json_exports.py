@@ -321,17 +321,18 @@ def test_a_file_that_gives_a_byte_at_a_time_is_read_in_full() -> None:
     ("head", "entry"), [(TELEGRAM_HEAD, TELEGRAM_ENTRY), (b"{", META_ENTRY)], ids=["telegram", "newest first"]
 )
 def test_memory_does_not_grow_with_the_file(monkeypatch: pytest.MonkeyPatch, head: bytes, entry: str) -> None:
-    # Given more messages than a reversal keeps in memory; they would take some 7 MB
+    # Given more messages than a reversal keeps in memory; they would take some 11 MB
     monkeypatch.setattr(reversal, "_MEMORY_BYTES", 100_000)
-    export = open_export(made_up(head, entry, 14_000), ParseOptions())
+    export = open_export(made_up(head, entry, 22_000), ParseOptions())
 
     tracemalloc.start()
     count = sum(1 for _ in export)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert count == 14_000
-    assert peak_bytes < 4_000_000
+    assert count == 22_000
+    # Servers that other tests keep running in this process allocate meanwhile too.
+    assert peak_bytes < 8_000_000
 
 
 def test_what_is_written_newest_first_is_read_oldest_first() -> None:
