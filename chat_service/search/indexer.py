@@ -115,6 +115,8 @@ class Indexer:
     ) -> Claim:
         index = await repository.lock_claimed(session, claim)
         await pieces.store(session, claim, piece, vectors)
+        if piece.next_position > claim.message_count:
+            await pieces.count_rows(session)
         added = Added(
             next_position=piece.next_position,
             chunks=len(piece.chunks),

@@ -36,6 +36,15 @@ def stored(asker: Asker) -> dict[str, list[Any]]:
     }
 
 
+def test_the_planner_knows_how_much_a_new_index_holds(asker: Asker) -> None:
+    counted = "SELECT sum(analyze_count) FROM pg_stat_user_tables WHERE relname IN (%s, %s, %s)"
+    tables = ("chat_chunks", "chat_signs", "chat_vectors")
+    ((before,),) = asker.sql(counted, *tables)
+    # when an index was made for a first question, then its tables were counted
+    asker.ask("message 1")
+    asker.until(lambda: asker.sql(counted, *tables)[0][0] >= before + 3)
+
+
 def test_an_index_whose_maker_died_is_gone_on_with_and_is_the_same(asker: Asker) -> None:
     asker.chat_id = asker.import_file(export(COUNT), user_id=asker.user_id).chat_id
     asker.ask("message 7")
