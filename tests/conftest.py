@@ -20,6 +20,19 @@ hypothesis.settings.register_profile("holdfast", deadline=None)
 hypothesis.settings.load_profile("holdfast")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests of a package follow one another, in the random order that they were given otherwise.
+
+    The servers that a package shares end with it: they look for work while they have none, and those of
+    all packages together took a third of what the tests take.
+    """
+    turns: dict[Path, int] = {}
+    for item in items:
+        for folder in item.path.parents:
+            turns.setdefault(folder, len(turns))
+    items.sort(key=lambda item: [turns[folder] for folder in reversed(item.path.parents)])
+
+
 @pytest.fixture(autouse=True)
 def logs_go_nowhere_else() -> Iterator[None]:
     """Take out the handler that a command under test has put up: its stream is closed when the test ends,

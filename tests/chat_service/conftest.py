@@ -20,7 +20,7 @@ from tests.served import ServedApp
 Connection = psycopg2.extensions.connection
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def credit_target(postgres: EmbeddedPostgres) -> Iterator[str]:
     """Where a running credit_service is, with an own database."""
     postgres.create_database("credit")
@@ -30,7 +30,7 @@ def credit_target(postgres: EmbeddedPostgres) -> Iterator[str]:
         yield served.target
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chat_settings(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str
 ) -> ChatSettings:
@@ -48,21 +48,21 @@ def chat_settings(
     return settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chat_app(chat_settings: ChatSettings) -> Iterator[ServedApp]:
     """The running server; `chat_app.app.core` has its parts, which live on its event loop."""
     with ServedApp(lambda: bootstrap.build(chat_settings), bootstrap.App.close) as served:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chat_channel(chat_app: ServedApp) -> Iterator[grpc.Channel]:
     """A client's channel to the server."""
     with grpc.insecure_channel(chat_app.target) as channel:
         yield channel
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(chat_channel: grpc.Channel) -> ChatClient:
     """A caller of the server."""
     return ChatClient(chat_channel)

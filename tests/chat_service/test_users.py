@@ -23,7 +23,7 @@ from tests.eventually import eventually
 BONUS = 50
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def credit(credit_target: str) -> Iterator[credit_pb2_grpc.CreditServiceStub]:
     with grpc.insecure_channel(credit_target) as channel:
         yield credit_pb2_grpc.CreditServiceStub(channel)

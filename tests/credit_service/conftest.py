@@ -17,7 +17,7 @@ from tests.credit_service.server import Server
 _DATABASE = "credit_test"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def migrated(postgres: EmbeddedPostgres) -> str:
     """The URL of a migrated database with the packages loaded."""
     postgres.create_database(_DATABASE)
@@ -27,7 +27,7 @@ def migrated(postgres: EmbeddedPostgres) -> str:
     return url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plain_sql(migrated: str) -> Iterator[Database]:
     """Plain SQL on the database, as an operator would write it."""
     with Database(migrated) as database:
@@ -42,7 +42,7 @@ def database(plain_sql: Database) -> Iterator[Database]:
     plain_sql.check_invariants()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(migrated: str) -> Iterator[Server]:
     """A server without a sweeper, which every test shares: no answer may depend on a sweeper."""
     with Server(migrated, credit_sweep_interval_s=0) as server:

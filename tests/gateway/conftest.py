@@ -25,7 +25,7 @@ from tests.served import ServedApp
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def serve_credit(postgres: EmbeddedPostgres) -> Iterator[Callable[..., str]]:
     """Start a real credit_service with more settings, and answer where it is."""
     postgres.create_database("gateway_credit")
@@ -42,14 +42,14 @@ def serve_credit(postgres: EmbeddedPostgres) -> Iterator[Callable[..., str]]:
         yield serve_one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stripe_api() -> Iterator[FakeStripe]:
     """Stripe."""
     with FakeStripe() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def credit_target(serve_credit: Callable[..., str], stripe_api: FakeStripe) -> Iterator[str]:
     """Where a real credit_service is; it sells by Stripe, by Razorpay and by TEST."""
     with FakeRazorpay() as razorpay_api:
@@ -57,7 +57,7 @@ def credit_target(serve_credit: Callable[..., str], stripe_api: FakeStripe) -> I
         yield serve_credit(**selling(stripe_api, razorpay_api), stripe_webhook_tolerance_s=3_600)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chat_settings(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str
 ) -> ChatSettings:
@@ -75,14 +75,14 @@ def chat_settings(
     return settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chat_target(chat_settings: ChatSettings) -> Iterator[str]:
     """Where a real chat_service is. No worker runs: tests do a worker's calls themselves."""
     with ServedApp(lambda: chat_bootstrap.build(chat_settings), chat_bootstrap.App.close) as served:
         yield served.target
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway(credit_target: str, chat_target: str) -> Iterator[RunningGateway]:
     """A gateway in front of both services."""
     with RunningGateway(
@@ -94,7 +94,7 @@ def gateway(credit_target: str, chat_target: str) -> Iterator[RunningGateway]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def alone() -> Iterator[RunningGateway]:
     """A gateway whose services are down."""
     with RunningGateway(
@@ -140,14 +140,14 @@ def other(gateway: RunningGateway, connect: Callable[..., Api]) -> Api:
     return connect(gateway, f"user-{next(_numbers)}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def credit_channel(credit_target: str) -> Iterator[grpc.Channel]:
     """A plain channel to credit_service, for what no app may do."""
     with grpc.insecure_channel(credit_target) as channel:
         yield channel
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chat_channel(chat_target: str) -> Iterator[grpc.Channel]:
     """A plain channel to chat_service, for what only workers do."""
     with grpc.insecure_channel(chat_target) as channel:

@@ -240,7 +240,7 @@ def test_a_huge_page_is_taken_as_the_largest_and_a_negative_one_refused(
     assert error(forged_token, 400, "INVALID_FIELD")["field"] == "page_token"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def strict(credit_target: str, chat_target: str) -> Iterator[RunningGateway]:
     """A gateway with bounds so tight that hardly anything fits."""
     with RunningGateway(
@@ -256,7 +256,7 @@ def strict(credit_target: str, chat_target: str) -> Iterator[RunningGateway]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def counting() -> Iterator[RunningGateway]:
     """A gateway that lets nobody ask a second time."""
     down = {"credit_target": f"127.0.0.1:{unused_port()}", "chat_target": f"127.0.0.1:{unused_port()}"}

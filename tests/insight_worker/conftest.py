@@ -18,7 +18,7 @@ from tests.insight_worker.house import PIPELINES, Customer, House, Service
 from tests.insight_worker.slow_pipeline import GATES_VARIABLE, Gates
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:

@@ -27,9 +27,9 @@ def _note(kind: str) -> None:
 def serve() -> None:
     """Be ready, and end at SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    _note("started")
-    ready.announce()
     try:
+        _note("started")
+        ready.announce()
         time.sleep(_LONG_S)
     finally:
         _note("stopped")

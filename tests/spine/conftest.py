@@ -154,7 +154,7 @@ def system(whole_system: System) -> Iterator[System]:
         whole_system.apps.pop().http.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running system; when it is stopped, nothing of it may be left."""
     data_dir = tmp_path_factory.mktemp("system")

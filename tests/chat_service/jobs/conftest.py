@@ -17,7 +17,7 @@ from tests.chat_service.jobs.shop import Connection, Messages, Order, Shop
 from tests.served import ServedApp
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def job_settings(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str) -> ChatSettings:
     """Settings of the server under test; its database is migrated and holds the catalogue."""
     postgres.create_database("jobs")
@@ -40,14 +40,14 @@ def job_settings(postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit
     return settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def job_app(job_settings: ChatSettings) -> Iterator[ServedApp]:
     """The running server."""
     with ServedApp(lambda: bootstrap.build(job_settings), bootstrap.App.close) as served:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def job_database(job_settings: ChatSettings) -> Iterator[Connection]:
     """A connection to the server's database; what it writes is committed at once."""
     connection = psycopg2.connect(job_settings.chat_database_url)
@@ -56,7 +56,7 @@ def job_database(job_settings: ChatSettings) -> Iterator[Connection]:
     connection.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(job_app: ServedApp, credit_target: str, job_database: Connection) -> Iterator[Shop]:
     """The services as their callers see them."""
     # As large as the apps' own channels take it.

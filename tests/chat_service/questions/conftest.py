@@ -18,7 +18,7 @@ from tests.served import ServedApp
 PRICE = 5
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fake() -> Iterator[FakeOpenAI]:
     """A model server; the test that uses it finds it empty (`model`)."""
     with FakeOpenAI() as server:
@@ -34,7 +34,7 @@ def model(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
     fake.forget()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ask_settings(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, credit_target: str, fake: FakeOpenAI
 ) -> ChatSettings:
@@ -62,7 +62,7 @@ def ask_settings(
     return settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def serve(ask_settings: ChatSettings) -> Iterator[Callable[..., ServedApp]]:
     """Start a server with more settings on the same database."""
     with ExitStack() as stack:
@@ -75,20 +75,20 @@ def serve(ask_settings: ChatSettings) -> Iterator[Callable[..., ServedApp]]:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def free_app(serve: Callable[..., ServedApp]) -> ServedApp:
     """A server without a model and without a price."""
     return serve()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def paid_app(serve: Callable[..., ServedApp], fake: FakeOpenAI) -> ServedApp:
     """A server with a model, where a question costs `PRICE`."""
     given = {"model_base_url": fake.base_url, "model_name": "fake-model", "model_max_retries": 0}
     return serve(ask_price=PRICE, **given)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ask_database(ask_settings: ChatSettings) -> Iterator[Connection]:
     """A connection to the servers' database; what it writes is committed at once."""
     with closing(psycopg2.connect(ask_settings.chat_database_url)) as connection:
@@ -96,7 +96,7 @@ def ask_database(ask_settings: ChatSettings) -> Iterator[Connection]:
         yield connection
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def credit_channel(credit_target: str) -> Iterator[grpc.Channel]:
     """A channel to credit_service."""
     with grpc.insecure_channel(credit_target) as channel:

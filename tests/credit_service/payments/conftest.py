@@ -12,21 +12,21 @@ from tests.fakes.razorpay_server import FakeRazorpay
 from tests.fakes.stripe_server import FakeStripe
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stripe_api() -> Iterator[FakeStripe]:
     """Stripe."""
     with FakeStripe() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def razorpay_api() -> Iterator[FakeRazorpay]:
     """Razorpay."""
     with FakeRazorpay() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def selling(migrated: str, stripe_api: FakeStripe, razorpay_api: FakeRazorpay) -> Iterator[Server]:
     """A server that sells, which every test shares."""
     given = settings(stripe_api, razorpay_api)
