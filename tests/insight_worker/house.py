@@ -87,7 +87,7 @@ class House:
                 "HOLDFAST_CHAT_CATALOGUE_FILE": str(Path(__file__).with_name("catalogue.toml")),
                 "HOLDFAST_CHAT_SIGNUP_BONUS": "0",
                 "HOLDFAST_JOB_LEASE_S": "4",
-                "HOLDFAST_JOB_POLL_S": "0.1",
+                "HOLDFAST_JOB_POLL_S": "0.2",
                 "HOLDFAST_JOB_REDISPATCH_S": "2",
                 "HOLDFAST_PAYMENT_RETRY_FIRST_S": "0.5",
                 # That there is a model puts what it makes on sale; only workers ask it.

@@ -241,6 +241,7 @@ class TestCrashes:
         request = payer.request("Is the lighthouse open?")
         died = payer.begin(request)
         next(died)
+        payer.until(lambda: model.requests[-1].kind == "hold")
         assert payer.coins() == (PRICE, PRICE)
         payer.sql(
             "UPDATE conversation_turns SET lease_expire_time = now() WHERE request_id = %s",
