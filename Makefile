@@ -10,6 +10,8 @@ STORES := --database credit --database chat --redis
 FREE_PORTS := --free-port credit --free-port chat --free-port gateway
 PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 LAUNCH := $(PY) -m servicekit.launcher $(STORES)
+# Where it is set, each of the many processes of the tests and the demo would compile all its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup proto run demo token grant test coverage check bench mutate format lock clean
 

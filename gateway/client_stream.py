@@ -10,6 +10,8 @@ import grpc.aio
 
 #: How long a server may take to refuse a stream that was spoiled.
 _SPOIL_TIMEOUT_S = 5.0
+#: What writing to a call that is over raises; `done_writing` lets gRPC's own error through. The status says why.
+_OVER = (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError)
 
 
 async def send_all(call: Any, parts: AsyncIterator[Any], *, spoil: Any) -> Any:
@@ -23,7 +25,7 @@ async def send_all(call: Any, parts: AsyncIterator[Any], *, spoil: Any) -> Any:
     statuses = _Statuses(call)
     try:
         # A server that answers early closes the stream under a write; its answer says why.
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        with contextlib.suppress(*_OVER):
             await _write_all(call, parts, spoil)
         return await call
     except grpc.aio.AioRpcError as error:
@@ -47,7 +49,7 @@ async def _write_all(call: Any, parts: AsyncIterator[Any], spoil: Any) -> None:
 
 
 async def _spoil(call: Any, request: Any) -> None:
-    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError):
+    with contextlib.suppress(*_OVER, TimeoutError):
         async with asyncio.timeout(_SPOIL_TIMEOUT_S):
             await call.write(request)
             await call.done_writing()

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import psycopg2
 import pytest
+import structlog
 
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 
@@ -40,6 +42,18 @@ def logs_go_nowhere_else() -> Iterator[None]:
     yield
     root = logging.getLogger()
     root.handlers[:] = [handler for handler in root.handlers if not _writes_to_what_is_closed(handler)]
+    if structlog.is_configured():
+        _forget_the_log()
+
+
+def _forget_the_log() -> None:
+    """Undo what a command has set up for its process, also in the loggers, which keep what they first saw."""
+    structlog.reset_defaults()
+    lazy = type(structlog.get_logger())
+    for module in list(sys.modules.values()):
+        for value in list(vars(module).values()):
+            if isinstance(value, lazy):
+                vars(value).pop("bind", None)
 
 
 def _writes_to_what_is_closed(handler: logging.Handler) -> bool:

@@ -4,6 +4,7 @@ The server here is none of ours: it writes down what it sees, or refuses when it
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -37,7 +38,12 @@ async def _broken() -> AsyncIterator[bytes]:
     raise Broken
 
 
-def talk(handle: Callable[..., Any], parts: Callable[[], AsyncIterator[bytes]], times: int = 1) -> list[Any]:
+def talk(
+    handle: Callable[..., Any],
+    parts: Callable[[], AsyncIterator[bytes]],
+    times: int = 1,
+    timeout_s: float = 10.0,
+) -> list[Any]:
     """Serve a method with `handle`, call it so often, and answer what each call answered or raised."""
 
     async def work() -> list[Any]:
@@ -50,7 +56,7 @@ def talk(handle: Callable[..., Any], parts: Callable[[], AsyncIterator[bytes]], 
         await server.start()
         async with aio_channel(f"127.0.0.1:{port}", KitSettings()) as channel:
             send: Any = channel.stream_unary(_METHOD, None, None)
-            calls = [send_all(send(timeout=10), parts(), spoil=_SPOIL) for _ in range(times)]
+            calls = [send_all(send(timeout=timeout_s), parts(), spoil=_SPOIL) for _ in range(times)]
             results = [await asyncio.gather(call, return_exceptions=True) for call in calls]
         await server.stop(None)
         return [result for [result] in results]
@@ -93,6 +99,23 @@ def test_an_early_refusal_is_never_lost_in_a_failed_write(code: grpc.StatusCode)
             assert raised.details() == "no such user"
             trailing: Any = raised.trailing_metadata()
             assert trailing["which"] == "alice"
+
+
+def test_a_deadline_that_passes_while_the_end_is_sent_is_a_deadline() -> None:
+    # given a server that is slow
+    async def handle(requests: AsyncIterator[bytes], context: Any) -> bytes:
+        await asyncio.sleep(10)
+        return b""
+
+    async def ending() -> AsyncIterator[bytes]:
+        yield b"one"
+        # The deadline passes, and nobody in Python has heard of it when the stream's end is sent.
+        time.sleep(0.2)  # noqa: ASYNC251  # that the loop stands still is what this is about
+
+    # when the client ends its stream in that moment, then it hears of the deadline
+    [raised] = talk(handle, ending, timeout_s=0.1)
+    assert isinstance(raised, grpc.aio.AioRpcError)
+    assert raised.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def test_an_early_answer_is_an_answer() -> None:
