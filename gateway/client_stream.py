@@ -10,7 +10,7 @@ import grpc.aio
 
 #: How long a server may take to refuse a stream that was spoiled.
 _SPOIL_TIMEOUT_S = 5.0
-#: What writing to a call that is over raises; `done_writing` lets gRPC's own error through. The status says why.
+#: What writing to a call raises that is over, gRPC's own error among it; the status of the call says why.
 _OVER = (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError)
 
 
