@@ -22,6 +22,11 @@ hypothesis.settings.register_profile("holdfast", deadline=None)
 hypothesis.settings.load_profile("holdfast")
 
 
+def pytest_configure() -> None:
+    """Set up what is logged before anything is."""
+    _log_to_people()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the tests of a package follow one another, in the random order that they were given otherwise.
 
@@ -42,13 +47,21 @@ def logs_go_nowhere_else() -> Iterator[None]:
     yield
     root = logging.getLogger()
     root.handlers[:] = [handler for handler in root.handlers if not _writes_to_what_is_closed(handler)]
-    if structlog.is_configured():
+    if structlog.get_config()["cache_logger_on_first_use"]:
         _forget_the_log()
+
+
+def _log_to_people() -> None:
+    """Log as structlog does by itself, but without rich's tracebacks, which take up to seconds to draw."""
+    structlog.reset_defaults()
+    *processors, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, plain], cache_logger_on_first_use=False)
 
 
 def _forget_the_log() -> None:
     """Undo what a command has set up for its process, also in the loggers, which keep what they first saw."""
-    structlog.reset_defaults()
+    _log_to_people()
     lazy = type(structlog.get_logger())
     for module in list(sys.modules.values()):
         for value in list(vars(module).values()):

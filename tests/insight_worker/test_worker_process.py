@@ -93,7 +93,7 @@ def test_no_process_outlives_a_master_that_was_killed(start_worker: StartWorker)
     # When only its master is killed
     worker.child.send(signal.SIGKILL)
     # Then the others stop too
-    eventually(lambda: not any(process.is_running() for process in processes), timeout_s=20)
+    eventually(lambda: not any(process.is_running() for process in processes), timeout_s=60)
 
 
 def test_jobs_whose_messages_redis_forgot_are_made_all_the_same(
