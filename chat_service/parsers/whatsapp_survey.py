@@ -159,14 +159,14 @@ class _Surveyor:
         self._undecoded = undecoded
         self._votes = DateVotes(shape)
         self._years = YearVotes(Family(shape), options.today) if shape.spelled else None
-        stamp = as_undecoded(shape.stamp) if undecoded else shape.stamp
-        self._stamp = re.compile(stamp)
+        self._stamp = re.compile(as_undecoded(shape.stamp) if undecoded else shape.stamp)
         self._dates = re.compile(as_undecoded(shape.dates) if undecoded else shape.dates)
         self._broken_head = re.compile(shape.broken)
         # A line that is no head of the family, but has a time near its beginning.
         digit = r"[0-9\x80-\xff]" if undecoded else r"\d"
         time = rf"{digit}(?:[:.]| ?h ?){digit}{{2}}"
-        self._odd = re.compile(rf"\n(?!{stamp[1:]})(?=[^\n]{{0,{_HEAD_CHARS}}}?{time})[^\n]*")
+        head = as_undecoded(shape.head) if undecoded else shape.head
+        self._odd = re.compile(rf"\n(?!{head[1:]})(?=[^\n]{{0,{_HEAD_CHARS}}}?{time})[^\n]*")
         self._odd_left = _MAX_ODD_LINES
         self._others: dict[HeadShape, _Others] = {}
         self._broken = False
