@@ -23,7 +23,7 @@ from chat_service.parsers.model import (
     ParsedMessage,
     ParseOptions,
 )
-from chat_service.parsers.text_blocks import TextBlock, decode_head, text_blocks
+from chat_service.parsers.text_blocks import decode_head, text_blocks
 
 EXPECTED = 'expected lines such as "[2024-12-31, 18:30] Anna: Hello", as signal-export writes them'
 
@@ -104,9 +104,9 @@ class _Builder:
         self._open = ""
         self._line = 1
 
-    def complete(self, block: TextBlock) -> list[ParsedMessage]:
+    def complete(self, block: str) -> list[ParsedMessage]:
         """The messages that end in this block."""
-        text = self._open + block.text
+        text = self._open + block
         heads = list(_HEAD.finditer(text))
         start = heads[-1].start() if heads else len(text)
         self._open = text[start:]

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from chat_service.parsers.errors import UnreadableExport
 from chat_service.parsers.model import DateEvidence, DateOrder, ParseOptions
-from chat_service.parsers.text_blocks import TextBlock, is_utf_8, text_blocks
+from chat_service.parsers.text_blocks import is_utf_8, text_blocks
 from chat_service.parsers.whatsapp_date_order import DateVotes, YearVotes
 from chat_service.parsers.whatsapp_dates import Days, Family, Moments
 from chat_service.parsers.whatsapp_header import HeadShape, shape_of
@@ -112,7 +112,7 @@ def survey(file: BinaryIO, options: ParseOptions) -> Survey:
     quick = shape.undecoded and is_utf_8(file)
     surveyor = _Surveyor(shape, options, undecoded=quick)
     for block in text_blocks(file, options.max_line_chars, undecoded=quick):
-        surveyor.add(block.text)
+        surveyor.add(block)
     return surveyor.result()
 
 
@@ -122,17 +122,19 @@ def first_shape(text: str, max_lines: int) -> HeadShape | None:
     return next(filter(None, map(shape_of, lines)), None)
 
 
-def _find_shape(blocks: Iterator[TextBlock]) -> HeadShape:
+def _find_shape(blocks: Iterator[str]) -> HeadShape:
     """The shape of the first head."""
     lines_left = MAX_LINES_BEFORE_FIRST_HEAD
-    first_line, first_text = 0, ""
-    for number, text in blocks:
+    line, first_line, first_text = 1, 0, ""
+    for text in blocks:
         shape = first_shape(text, lines_left)
         if shape is not None:
             return shape
         if not first_text:
-            first_line, first_text = _first_text(number, text)
-        lines_left -= text.count("\n")
+            first_line, first_text = _first_text(line, text)
+        feeds = text.count("\n")
+        line += feeds
+        lines_left -= feeds
         if lines_left <= 0:
             break
     if not first_text:

@@ -21,7 +21,6 @@ from chat_service.parsers.model import (
     ParseOptions,
 )
 from chat_service.parsers.text_blocks import (
-    TextBlock,
     bytes_that_are_no_text,
     decode_head,
     decoded,
@@ -111,9 +110,9 @@ class _Builder:
         self._open = ""
         self._line = 1
 
-    def complete(self, block: TextBlock) -> list[ParsedMessage]:
+    def complete(self, block: str) -> list[ParsedMessage]:
         """The messages that end in this block."""
-        text = self._open + block.text
+        text = self._open + block
         end = max(0, self._splitter.last_head(text))
         self._open = text[end:]
         messages = self._messages(text[:end]) if end else []
