@@ -17,6 +17,8 @@ from chat_service.parsers.whatsapp_survey import Survey
 _PARTS_OF_A_MESSAGE = 4
 # The whole head, date and time, and the name.
 _GROUPS_OF_A_HEAD = 4
+# Most names have no colon; an empty group takes less time than one that is left out.
+_AUTHOR_OR_NONE = f"([^:\n]++: |{AUTHOR}|)"
 
 
 @dataclass(slots=True)
@@ -26,8 +28,8 @@ class Pieces:
     # As Days gives them.
     days: list[str] = field(default_factory=list)
     clocks: list[str] = field(default_factory=list)
-    # With the colon; None on a line without one.
-    authors: list[str | None] = field(default_factory=list)
+    # With the colon; empty on a line without one.
+    authors: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     # The line of the file that the first head stands in.
     first_line: int = 1
@@ -48,7 +50,7 @@ class Splitter:
         self._time_first = [shape.time_first for shape in shapes]
         self._undecoded = found.undecoded
         stamp = undecoded(main.shape.stamp) if found.undecoded else main.shape.stamp
-        self._split = re.compile(f"{stamp}({AUTHOR})?").split
+        self._split = re.compile(f"{stamp}{_AUTHOR_OR_NONE}").split
         any_head = _alternatives(shapes, main.shape.broken if found.broken else "")
         self._any_head = re.compile(undecoded(any_head) if found.undecoded else any_head)
         self._always_careful = bool(main.first_year)
@@ -73,8 +75,7 @@ class Splitter:
         dates, clocks = parts[0::_PARTS_OF_A_MESSAGE], parts[1::_PARTS_OF_A_MESSAGE]
         if self._time_first[0]:
             dates, clocks = clocks, dates
-        days_of = self._days[0]
-        days = [days_of[date] for date in dates]
+        days = list(map(self._days[0].__getitem__, dates))
         if "" in days:
             return self._careful(text, line)
         if before:
@@ -116,7 +117,7 @@ class Splitter:
         group, family = _group_and_family(head)
         pieces.days.append(day)
         pieces.clocks.append(head[group + 1] if self._time_first[family] else head[group + 2])
-        pieces.authors.append(head[group + 3])
+        pieces.authors.append(head[group + 3] or "")
 
     def _day(self, head: re.Match[str], days: Sequence[Days | YearlessDays]) -> str:
         group, family = _group_and_family(head)
