@@ -126,8 +126,8 @@ class _Chunks:
         self._file.seek(0)
         decoder = codecs.getincrementaldecoder(self._encoding)("ignore")
         line = 1
-        while offset > 0 and (chunk := self._file.read(min(offset, BLOCK_BYTES))):
-            line += decoder.decode(chunk).count("\n")
+        while offset > 0 and (chunk := self._file.read(BLOCK_BYTES)):
+            line += decoder.decode(chunk[:offset]).count("\n")
             offset -= len(chunk)
         return line
 

@@ -46,6 +46,7 @@ from chat_service.parsers.whatsapp_survey import (
     survey,
 )
 
+# No text has a NUL, so that nothing is found across two bodies.
 _BETWEEN = "\0"
 
 __all__ = ["EXPECTED", "WhatsAppTextExport", "WhatsAppTextParser"]
@@ -129,10 +130,9 @@ class _Builder:
         return self._messages(self._open)
 
     def _messages(self, text: str) -> MessageBatch:
-        pieces = self._splitter.pieces(text, self._line)
-        # As no text has a NUL, nothing is found across two bodies.
-        together = _BETWEEN.join(pieces.bodies)
         try:
+            pieces = self._splitter.pieces(text, self._line)
+            together = _BETWEEN.join(pieces.bodies)
             if self._undecoded and not together.isascii():
                 pieces.bodies = [body if body.isascii() else decoded(body) for body in pieces.bodies]
             authors = list(map(self._authors.__getitem__, pieces.authors))
