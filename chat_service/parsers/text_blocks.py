@@ -18,8 +18,10 @@ _BOMS = (
 
 
 def text_blocks(file: BinaryIO, max_line_chars: int, *, undecoded: bool = False) -> Iterator[str]:
-    """Yields the text of a file from its start in blocks of whole lines, each line with a line feed before it
-    and none after it; carriage returns before a line feed are dropped.
+    """Yields the text of a file from its start, block by block.
+
+    A block is whole lines, each with a line feed before it and none after it; carriage returns before a
+    line feed are dropped.
 
     Where `undecoded` is asked of a file of UTF-8, every character is one byte of it, and `decoded`
     gives the text: one emoji makes all of a decoded block four times as wide, and cutting it up slow.

@@ -41,16 +41,12 @@ def _any_of(words: Iterable[str]) -> str:
     return "|".join(map(_flexible, sorted(spellings, key=lambda word: (-len(word), word))))
 
 
-def _either(space: str, half: str) -> str:
-    """A half of the day behind a space, or without one, or nothing: alternatives, as they are told apart
-    by their first characters, which takes half the time of a repeat that is tried.
-    """
-    return f"(?:{space}{half}|{half}|)"
-
-
 _HALF_WORDS = {word for words in HALVES.values() for word in words} - {"a. m.", "p. m."}
 _HALF_STARTS = "".join(sorted({case for word in _HALF_WORDS for case in word[0].lower() + word[0].upper()}))
 _AM_PM = rf"[AaPp](?:[Mm]|\.?{SPACE}?[Mm])\.?"
+_AM_PM_WORD = f"{_AM_PM}{_NO_LETTER}"
+# Alternatives that are told apart by their first characters take half the time of a repeat that is tried.
+_AM_PM_BEHIND = f"(?:{SPACE}{_AM_PM_WORD}|{_AM_PM_WORD}|)"
 # The look ahead spares the tries of all words where there is none.
 _HALF = rf"(?:{_AM_PM}|(?=[{re.escape(_HALF_STARTS)}])(?:{_any_of(_HALF_WORDS)})){_NO_LETTER}"
 _ERA = f"(?:{'|'.join(map(re.escape, ERAS))})"
@@ -198,7 +194,7 @@ class HeadShape:
         sixtieth = f"{self._digits(0, 5)}{digit}"
         seconds = f"{clock}{sixtieth}" if self.seconds else ""
         before = f"(?:{_HALF}{SPACE}?)?" if self.half_before else ""
-        behind = _either(SPACE, _HALF if self.half_words else f"{_AM_PM}{_NO_LETTER}")
+        behind = f"(?:{SPACE}?{_HALF})?" if self.half_words else _AM_PM_BEHIND
         return f"{before}{hour}{clock}{sixtieth}{seconds}{behind}"
 
 
@@ -267,11 +263,8 @@ _MARKS_UNDECODED = (
 )
 _SPACE_UNDECODED = "|".join(_SPACES_UNDECODED)
 _MORE_MARKS = f"(?:{'|'.join(_MARKS_UNDECODED)})*+"
-_UNDECODED_AM_PM = f"{_AM_PM}{_NO_LETTER}".replace(f"{SPACE}?", f"(?:{_SPACE_UNDECODED})?")
 _UNDECODED = {
-    _either(SPACE, f"{_AM_PM}{_NO_LETTER}"): "(?:"
-    + "|".join([f"{space}{_UNDECODED_AM_PM}" for space in (*_SPACES_UNDECODED, "")])
-    + "|)",
+    _AM_PM_BEHIND: f"(?:{'|'.join(space + _AM_PM_WORD for space in (*_SPACES_UNDECODED, ''))}|)",
     f"{SPACE}?": f"(?:{_SPACE_UNDECODED}|)",
     SPACE: f"(?:{_SPACE_UNDECODED})",
     MARKS: f"(?:{'|'.join(mark + _MORE_MARKS for mark in _MARKS_UNDECODED)}|)",
