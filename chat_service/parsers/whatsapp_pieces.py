@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chat_service.parsers.backwards import last_line
 from chat_service.parsers.model import ExportReport
 from chat_service.parsers.text_blocks import decoded
 from chat_service.parsers.whatsapp_dates import Days, YearlessDays
@@ -57,15 +58,14 @@ class Splitter:
         further = [shape.stamp for shape in shapes[1:]] + [main.shape.broken] * found.broken
         self._odd = re.compile(f"(?!{main.shape.stamp})(?:{'|'.join(further)})") if further else None
 
-    def last_head(self, text: str) -> int:
-        """Where the last head with a valid date begins, a line feed; -1 where there is none."""
-        at = text.rfind("\n")
-        while at >= 0:
-            head = self._any_head.match(text, at)
-            if head is not None and self._day(head, self._known_days):
-                return at
-            at = text.rfind("\n", 0, at)
-        return -1
+    def last_head(self, text: str, begin: int) -> int:
+        """Where the last head with a valid date begins, a line feed; -1 where none does behind `begin`."""
+
+        def place(head: re.Match[str]) -> int | None:
+            return head.start() if self._day(head, self._known_days) else None
+
+        found = last_line(self._any_head, text, begin, len(text), place)
+        return -1 if found is None else found
 
     def pieces(self, text: str, line: int) -> Pieces:
         """The messages of a text whose first line has this number; what is none goes to the report."""

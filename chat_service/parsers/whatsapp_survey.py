@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
+from chat_service.parsers.backwards import last_line
 from chat_service.parsers.errors import UnreadableExport
 from chat_service.parsers.model import DateEvidence, DateOrder, ParseOptions
 from chat_service.parsers.text_blocks import is_utf_8, text_blocks
@@ -79,7 +80,8 @@ class _Others:
 
     def add(self, line: str, before: _Head, offset: int) -> None:
         """Takes a line that begins with such a head, and the file's own head in front of it."""
-        date, time = stamp_of(self._shape, self._stamp, line, 0)
+        stamp = self._stamp.match(line)
+        date, time = stamp_of(self._shape, stamp) if stamp else ("", "")
         self._votes.add(date)
         self._beyond_a_message = self._beyond_a_message or offset - before.offset > _LONGEST_MESSAGE_CHARS
         if len(self._compared) < _MAX_COMPARED:
@@ -208,13 +210,12 @@ class _Surveyor:
 
     def _look_back(self, text: str, end: int) -> None:
         """Finds the family's last head before a place."""
-        at = text.rfind("\n", self._looked_at + 1, end)
-        while at >= 0:
-            date, time = stamp_of(self._shape, self._stamp, text, at)
-            if date:
-                self._last_head = _Head(date, time, self._offset + at)
-                break
-            at = text.rfind("\n", self._looked_at + 1, at)
+
+        def head_at(stamp: re.Match[str]) -> _Head:
+            return _Head(*stamp_of(self._shape, stamp), self._offset + stamp.start())
+
+        begin = self._looked_at + 1
+        self._last_head = last_line(self._stamp, text, begin, end, head_at) or self._last_head
         self._looked_at = max(self._looked_at, end - 1)
 
     def result(self) -> Survey:
@@ -229,9 +230,6 @@ class _Surveyor:
         return Survey(families, evidence, self._broken, undecoded)
 
 
-def stamp_of(shape: HeadShape, stamp: re.Pattern[str], text: str, at: int) -> tuple[str, str]:
-    """Date and time of the head at a place, as they are written; empty where there is none."""
-    head = stamp.match(text, at)
-    if head is None:
-        return "", ""
-    return (head[2], head[1]) if shape.time_first else (head[1], head[2])
+def stamp_of(shape: HeadShape, stamp: re.Match[str]) -> tuple[str, str]:
+    """Date and time of a head, as they are written."""
+    return (stamp[2], stamp[1]) if shape.time_first else (stamp[1], stamp[2])

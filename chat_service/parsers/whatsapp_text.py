@@ -118,7 +118,8 @@ class _Builder:
     def complete(self, block: str) -> MessageBatch:
         """The messages that end in this block."""
         text = self._open + block
-        end = max(0, self._splitter.last_head(text))
+        # What is unfinished begins with a head and has no other.
+        end = max(0, self._splitter.last_head(text, len(self._open)))
         self._open = text[end:]
         messages = self._messages(text[:end])
         if len(self._open) > self._options.max_message_chars:
