@@ -5,20 +5,21 @@ import sys
 import uuid
 from pathlib import Path
 
-import uvloop
-from pydantic import ValidationError
-
-from chat_service import bootstrap
-from chat_service.catalogue.file import CatalogueError
 from chat_service.parse_command import parse_file
-from chat_service.retrieve_command import retrieve_passages
-from chat_service.settings import ChatSettings
-from servicekit import grpc_server, logs
-from servicekit.migrations import MissingExtension
 
 
 def main(arguments: list[str]) -> int:
     """Do one command and answer the process's exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "parse":
+        return parse_file(options.file, options.chat)
+    # Not at the top: it takes 70 MB and most of a second to import, and reading a file needs none of it.
+    from chat_service import service_commands
+
+    return service_commands.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chat_service")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve gRPC until SIGTERM")
@@ -32,37 +33,7 @@ def main(arguments: list[str]) -> int:
     retrieve.add_argument(
         "--by", choices=("words", "meaning", "both"), default="both", help="which ranks count"
     )
-    options = parser.parse_args(arguments)
-    if options.command == "parse":
-        return parse_file(options.file, options.chat)
-    try:
-        settings = ChatSettings.load()
-    except ValidationError as error:
-        print(f"chat_service: the settings are wrong: {error}", file=sys.stderr)
-        return 2
-    logs.configure(settings, "chat_service")
-    if options.command == "migrate":
-        return _migrate(settings)
-    if options.command == "retrieve":
-        return uvloop.run(retrieve_passages(settings, options.user_id, options.chat_id, options.by))
-    return uvloop.run(_serve(settings))
-
-
-def _migrate(settings: ChatSettings) -> int:
-    try:
-        bootstrap.migrate(settings)
-    except (CatalogueError, MissingExtension) as error:
-        print(f"chat_service: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-async def _serve(settings: ChatSettings) -> int:
-    app = bootstrap.build(settings)
-    try:
-        return await grpc_server.run(app.spec)
-    finally:
-        await app.close()
+    return parser
 
 
 if __name__ == "__main__":

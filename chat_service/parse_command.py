@@ -7,13 +7,11 @@ import collections
 import json
 import sys
 import time
-from operator import attrgetter
 from pathlib import Path
 
 from chat_service.parsers import ParseOptions, SeveralChats, UnreadableExport, open_export
 
 _AUTHORS_SHOWN = 10
-_author = attrgetter("author")
 
 
 def parse_file(path: Path, export_chat: str = "") -> int:
@@ -24,7 +22,7 @@ def parse_file(path: Path, export_chat: str = "") -> int:
         with path.open("rb") as file:
             export = open_export(file, ParseOptions(export_chat=export_chat), file_name=path.name)
             for batch in export.batches():
-                authors.update(map(_author, batch))
+                authors.update(batch.authors)
     except (OSError, UnreadableExport) as error:
         print(f"{path}: {error}", file=sys.stderr)
         for chat in error.chats if isinstance(error, SeveralChats) else ():

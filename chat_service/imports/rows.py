@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from chat_service.imports.tally import Tally
-from chat_service.parsers import MessageKind, ParsedExport, ParsedMessage
+from chat_service.parsers import MessageBatch, MessageKind, ParsedExport
 
 #: The columns of a row, in its order.
 COLUMNS = (
@@ -58,17 +58,23 @@ class RowEncoder:
         self._authors: dict[str | None, tuple[Callable[..., bytes], bytes]] = {}
         self._ends: dict[tuple[MessageKind, bool, str], bytes] = {}
 
-    def rows(self, messages: list[ParsedMessage], first_position: int) -> bytes:
+    def rows(self, messages: MessageBatch, first_position: int) -> bytes:
         """Answer the rows of messages whose positions count up from the first one's."""
         parts: list[bytes] = []
         begin, authors, ends = self._begin, self._authors, self._ends
-        for position, message in enumerate(messages, first_position):
-            author = message.author
+        columns = zip(
+            messages.authors,
+            messages.sent_local_times,
+            messages.bodies,
+            zip(messages.kinds, messages.edited, messages.attachment_names, strict=True),
+            strict=True,
+        )
+        for position, (author, time, text, end) in enumerate(columns, first_position):
             pack, name = authors.get(author) or self._author(author)
-            since = message.sent_local_time - _EPOCH
-            micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-            body = message.body.encode()
-            end = (message.kind, message.edited, message.attachment_name)
+            since = time - _EPOCH
+            # Whole seconds, as a parser promises.
+            micros = (since.days * 86_400 + since.seconds) * 1_000_000
+            body = text.encode()
             parts += pack(begin, position, name, micros, len(body)), body, ends.get(end) or self._end(end)
         return b"".join(parts)
 

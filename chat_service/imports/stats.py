@@ -5,14 +5,16 @@ anything. Days and hours are those of the local times.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import compress
+from operator import attrgetter
 from typing import Any
 
-from chat_service.parsers import MessageKind, ParsedMessage
+from chat_service.parsers import MessageBatch, MessageKind
 
 _DAYS_A_WEEK = 7
 _HOURS_A_DAY = 24
+_hour = attrgetter("hour")
 
 
 class DaySet:
@@ -54,15 +56,17 @@ class Stats:
         self._days = DaySet()
         self._authored = self._edited = self._characters = 0
 
-    def add(self, messages: Sequence[ParsedMessage]) -> None:
+    def add(self, messages: MessageBatch) -> None:
         """Take messages in."""
-        self._kinds.update([message.kind for message in messages])
-        authored = [message for message in messages if message.author is not None]
-        times = [message.sent_local_time for message in authored]
-        self._authored += len(authored)
-        self._edited += sum([message.edited for message in messages])
-        self._characters += sum([len(message.body) for message in authored])
-        self._hours.update([time.hour for time in times])
+        self._kinds.update(messages.kinds)
+        self._edited += messages.edited.count(True)
+        times, bodies = messages.sent_local_times, messages.bodies
+        if None in messages.authors:
+            authored = [author is not None for author in messages.authors]
+            times, bodies = list(compress(times, authored)), list(compress(bodies, authored))
+        self._authored += len(bodies)
+        self._characters += sum(map(len, bodies))
+        self._hours.update(map(_hour, times))
         days = Counter(map(datetime.toordinal, times))
         for day, count in days.items():
             # The first of January of the year 1, day 1, was a Monday.

@@ -1,19 +1,14 @@
 """What is known about a chat once its messages have gone by."""
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
-from operator import attrgetter
 
 from chat_service.imports.stats import Stats
-from chat_service.parsers import ParsedMessage
+from chat_service.parsers import MessageBatch
 
 MAX_PARTICIPANTS = 1_000
 #: So much of names fits into an answer, however long a hostile file makes them.
 MAX_NAME_CHARS = 65_536
-
-_author = attrgetter("author")
-_time = attrgetter("sent_local_time")
 
 
 class Tally:
@@ -27,13 +22,13 @@ class Tally:
         self.last = datetime.min  # noqa: DTZ901  # the same
         self._authors: Counter[str | None] = Counter()
 
-    def add(self, messages: Sequence[ParsedMessage]) -> None:
-        """Take messages in; an empty sequence changes nothing."""
+    def add(self, messages: MessageBatch) -> None:
+        """Take messages in; an empty batch changes nothing."""
         self.message_count += len(messages)
         self.stats.add(messages)
-        self._authors.update(map(_author, messages))
-        self.first = min(self.first, min(map(_time, messages), default=self.first))
-        self.last = max(self.last, max(map(_time, messages), default=self.last))
+        self._authors.update(messages.authors)
+        self.first = min(self.first, min(messages.sent_local_times, default=self.first))
+        self.last = max(self.last, max(messages.sent_local_times, default=self.last))
 
     @property
     def participant_count(self) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from chat_service.parsers.clock import Clock
 from chat_service.parsers.entries import MAX_ATTACHMENT_NAME_CHARS, Entry, NotUnderstood
 from chat_service.parsers.errors import OversizedExport, UnreadableExport
-from chat_service.parsers.model import ExportReport, ParsedMessage, ParseOptions
+from chat_service.parsers.model import ExportReport, MessageBatch, ParsedMessage, ParseOptions
 
 BATCH_MESSAGES = 1_000
 
@@ -63,7 +63,7 @@ class JsonExport:
         """Reads message by message; see `batches`."""
         return chain.from_iterable(self.batches())
 
-    def batches(self) -> Iterator[list[ParsedMessage]]:
+    def batches(self) -> Iterator[MessageBatch]:
         """Reads the messages, some at a time.
 
         Raises UnreadableExport for what is no JSON, for what exceeds the limits, and when there was
@@ -75,7 +75,7 @@ class JsonExport:
         clock = Clock(self._options.time_zone)
         reader = self._make_reader(clock)
         for source in self._sources:
-            yield from self._reorder(self._read(source(report), reader, report))
+            yield from map(MessageBatch.of, self._reorder(self._read(source(report), reader, report)))
         report.time_zone = clock.time_zone
         if not report.message_count:
             first = f"; {report.skipped_lines[0]}" if report.skipped_lines else ""

@@ -4,7 +4,7 @@ The numbers of the enums are those of chat.v1, so that they can be stored and se
 test compares them. Nothing here imports the protos: a parser is a plain function of a file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import IntEnum
@@ -89,6 +89,51 @@ class ParsedMessage:
     kind: MessageKind = MessageKind.TEXT
     edited: bool = False
     attachment_name: str = ""
+
+
+@dataclass(slots=True)
+class MessageBatch:
+    """Some messages in the order of the file, field by field: what `ParsedMessage` says of one, for many.
+
+    The lists are of one length. So who counts or stores hundreds of thousands of messages goes through lists
+    and makes no object of each, which would take longer than to find them in the file.
+    """
+
+    authors: list[str | None]
+    sent_local_times: list[datetime]
+    bodies: list[str]
+    kinds: list[MessageKind]
+    edited: list[bool]
+    attachment_names: list[str]
+
+    @classmethod
+    def of(cls, messages: Iterable[ParsedMessage]) -> "MessageBatch":
+        """The same messages, field by field."""
+        some = list(messages)
+        return cls(
+            [message.author for message in some],
+            [message.sent_local_time for message in some],
+            [message.body for message in some],
+            [message.kind for message in some],
+            [message.edited for message in some],
+            [message.attachment_name for message in some],
+        )
+
+    def __len__(self) -> int:
+        """How many messages there are."""
+        return len(self.bodies)
+
+    def __iter__(self) -> Iterator[ParsedMessage]:
+        """The messages one by one."""
+        return map(
+            ParsedMessage,
+            self.authors,
+            self.sent_local_times,
+            self.bodies,
+            self.kinds,
+            self.edited,
+            self.attachment_names,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +221,7 @@ class ParsedExport(Protocol):
     def report(self) -> ExportReport:
         """What is known by now."""
 
-    def batches(self) -> Iterator[list[ParsedMessage]]:
+    def batches(self) -> Iterator[MessageBatch]:
         """Reads the messages from the start, a block of the file at a time; raises UnreadableExport."""
 
     def __iter__(self) -> Iterator[ParsedMessage]:

@@ -19,11 +19,12 @@ from chat_service.parsers.model import (
     DateEvidence,
     DateOrder,
     ExportReport,
+    MessageBatch,
     MessageKind,
     ParsedMessage,
     ParseOptions,
 )
-from chat_service.parsers.text_blocks import TextBlock, decode_head, text_blocks
+from chat_service.parsers.text_blocks import decode_head, text_blocks
 
 EXPECTED = 'expected lines such as "[2024-12-31, 18:30] Anna: Hello", as signal-export writes them'
 
@@ -78,7 +79,7 @@ class SignalExport:
         """Reads message by message; see `batches`."""
         return chain.from_iterable(self.batches())
 
-    def batches(self) -> Iterator[list[ParsedMessage]]:
+    def batches(self) -> Iterator[MessageBatch]:
         """Reads the messages, a block of the file at a time.
 
         Raises UnreadableExport for text that cannot be decoded, for what exceeds the limits, and
@@ -87,8 +88,8 @@ class SignalExport:
         self.report = replace(self.report, message_count=0, skipped_line_count=0, skipped_lines=[])
         builder = _Builder(self._options, self.report)
         for block in text_blocks(self._file, self._options.max_line_chars):
-            yield builder.complete(block)
-        yield builder.last()
+            yield MessageBatch.of(builder.complete(block))
+        yield MessageBatch.of(builder.last())
         self.report.time_zone = self._options.time_zone
         if not self.report.message_count:
             raise UnreadableExport(f"no message in the file; {EXPECTED}", line=1)
@@ -104,9 +105,9 @@ class _Builder:
         self._open = ""
         self._line = 1
 
-    def complete(self, block: TextBlock) -> list[ParsedMessage]:
+    def complete(self, block: str) -> list[ParsedMessage]:
         """The messages that end in this block."""
-        text = self._open + block.text
+        text = self._open + block
         heads = list(_HEAD.finditer(text))
         start = heads[-1].start() if heads else len(text)
         self._open = text[start:]

@@ -15,7 +15,7 @@ _PHONE_NUMBER = re.compile(r"\+?[0-9][0-9 ().\-\u00a0\u2009\u2011\u202f]{5,}")
 _PHONE_BLANK = re.compile("[\u00a0\u2009\u202f]")
 
 
-class Authors(dict[str | None, str | None]):
+class Authors(dict[str, str | None]):
     """Remembers whose name stands in the raw text before a body; None where it is no name.
 
     Marks of direction around it are no part of a name: the same number is written with and without
@@ -29,11 +29,11 @@ class Authors(dict[str | None, str | None]):
         self._undecoded = undecoded
         self.names: set[str] = set()
 
-    def __missing__(self, raw: str | None) -> str | None:
+    def __missing__(self, raw: str) -> str | None:
         if len(self) >= _MAX_REMEMBERED:
             self.clear()
             self.names.clear()
-        self[raw] = name = _name(self.meaning(raw)) if raw is not None else None
+        self[raw] = name = _name(self.meaning(raw))
         if name is not None:
             self.names.add(name)
         return name

@@ -43,7 +43,10 @@ def _any_of(words: Iterable[str]) -> str:
 
 _HALF_WORDS = {word for words in HALVES.values() for word in words} - {"a. m.", "p. m."}
 _HALF_STARTS = "".join(sorted({case for word in _HALF_WORDS for case in word[0].lower() + word[0].upper()}))
-_AM_PM = rf"[AaPp]\.?{SPACE}?[Mm]\.?"
+_AM_PM = rf"[AaPp](?:[Mm]|\.?{SPACE}?[Mm])\.?"
+_AM_PM_WORD = f"{_AM_PM}{_NO_LETTER}"
+# Alternatives that are told apart by their first characters take half the time of a repeat that is tried.
+_AM_PM_BEHIND = f"(?:{SPACE}{_AM_PM_WORD}|{_AM_PM_WORD}|)"
 # The look ahead spares the tries of all words where there is none.
 _HALF = rf"(?:{_AM_PM}|(?=[{re.escape(_HALF_STARTS)}])(?:{_any_of(_HALF_WORDS)})){_NO_LETTER}"
 _ERA = f"(?:{'|'.join(map(re.escape, ERAS))})"
@@ -121,6 +124,11 @@ class HeadShape:
         return self._pattern(f"({self._date})", f"({self._time})")
 
     @cached_property
+    def head(self) -> str:
+        """The same pattern without groups, which is found faster."""
+        return self._pattern(self._date, self._time)
+
+    @cached_property
     def dates(self) -> str:
         """The pattern of a head with a group for the date alone."""
         return self._pattern(f"({self._date})", self._time)
@@ -168,10 +176,11 @@ class HeadShape:
         if self.spelled:
             return _SPELLED
         digit = self._digit
-        year = f"{digit}{{1,2}}" if self.year_digits == 2 else f"{digit}{{4}}"
+        year = f"{digit}{{1,2}}+" if self.year_digits == 2 else f"{digit}{{4}}"
         if self.era:
             year = rf"{_ERA}{MARKS}{digit}{{1,3}}"
-        parts = [f"{digit}{{1,2}}", f"{digit}{{1,2}}"]
+        # Possessive, as no number is followed by a digit.
+        parts = [f"{digit}{{1,2}}+", f"{digit}{{1,2}}+"]
         parts.insert(0 if self.year_first else 2, year)
         one, two, tail = map(re.escape, self.separators)
         marks = MARKS if self.marks_inside else ""
@@ -181,12 +190,12 @@ class HeadShape:
     @property
     def _time(self) -> str:
         digit, clock = self._digit, re.escape(self.clock)
-        hour = f"(?:{self._digits(0, 1)}?{digit}|{self._digits(2, 2)}{self._digits(0, 3)})"
+        hour = f"(?:{self._digits(0, 1)}{digit}|{self._digits(2, 2)}{self._digits(0, 3)}|{digit})"
         sixtieth = f"{self._digits(0, 5)}{digit}"
         seconds = f"{clock}{sixtieth}" if self.seconds else ""
         before = f"(?:{_HALF}{SPACE}?)?" if self.half_before else ""
-        behind = _HALF if self.half_words else f"{_AM_PM}{_NO_LETTER}"
-        return f"{before}{hour}{clock}{sixtieth}{seconds}(?:{SPACE}?{behind})?"
+        behind = f"(?:{SPACE}?{_HALF})?" if self.half_words else _AM_PM_BEHIND
+        return f"{before}{hour}{clock}{sixtieth}{seconds}{behind}"
 
 
 def undecoded(pattern: str) -> str:
@@ -244,10 +253,21 @@ def _with_numbers(shape: HeadShape, head: re.Match[str]) -> HeadShape | None:
     )
 
 
-# What is no ASCII in the patterns of most heads, as it is where UTF-8 is read byte by byte.
+# What is no ASCII in the patterns of most heads, as it is where UTF-8 is read byte by byte, the longest
+# pieces first. Alternatives and not repeats, each beginning with a character of its own, for speed.
+_SPACES_UNDECODED = (" ", r"\xc2\xa0", r"\xe2\x80[\x87\x89\xaf]")
+_MARKS_UNDECODED = (
+    r"\xe2(?:\x80[\x8b\x8e\x8f\xaa-\xae]|\x81[\xa0\xa6-\xa9])",
+    r"\xd8\x9c",
+    r"\xef\xbb\xbf",
+)
+_SPACE_UNDECODED = "|".join(_SPACES_UNDECODED)
+_MORE_MARKS = f"(?:{'|'.join(_MARKS_UNDECODED)})*+"
 _UNDECODED = {
-    MARKS: r"(?:\xe2(?:\x80[\x8b\x8e\x8f\xaa-\xae]|\x81[\xa0\xa6-\xa9])|\xd8\x9c|\xef\xbb\xbf)*+",
-    SPACE: r"(?: |\xc2\xa0|\xe2\x80[\x87\x89\xaf])",
+    _AM_PM_BEHIND: f"(?:{'|'.join(space + _AM_PM_WORD for space in (*_SPACES_UNDECODED, ''))}|)",
+    f"{SPACE}?": f"(?:{_SPACE_UNDECODED}|)",
+    SPACE: f"(?:{_SPACE_UNDECODED})",
+    MARKS: f"(?:{'|'.join(mark + _MORE_MARKS for mark in _MARKS_UNDECODED)}|)",
     _NO_LETTER: "(?![A-Za-z])",
 }
 _DIGITS_OF_A_DATE = frozenset(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chat_service.parsers.backwards import last_line
 from chat_service.parsers.model import ExportReport
 from chat_service.parsers.text_blocks import decoded
 from chat_service.parsers.whatsapp_dates import Days, YearlessDays
@@ -17,6 +18,8 @@ from chat_service.parsers.whatsapp_survey import Survey
 _PARTS_OF_A_MESSAGE = 4
 # The whole head, date and time, and the name.
 _GROUPS_OF_A_HEAD = 4
+# Most names have no colon; an empty group takes less time than one that is left out.
+_AUTHOR_OR_NONE = f"([^:\n]++: |{AUTHOR}|)"
 
 
 @dataclass(slots=True)
@@ -26,8 +29,8 @@ class Pieces:
     # As Days gives them.
     days: list[str] = field(default_factory=list)
     clocks: list[str] = field(default_factory=list)
-    # With the colon; None on a line without one.
-    authors: list[str | None] = field(default_factory=list)
+    # With the colon; empty on a line without one.
+    authors: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     # The line of the file that the first head stands in.
     first_line: int = 1
@@ -48,22 +51,21 @@ class Splitter:
         self._time_first = [shape.time_first for shape in shapes]
         self._undecoded = found.undecoded
         stamp = undecoded(main.shape.stamp) if found.undecoded else main.shape.stamp
-        self._split = re.compile(f"{stamp}({AUTHOR})?").split
+        self._split = re.compile(f"{stamp}{_AUTHOR_OR_NONE}").split
         any_head = _alternatives(shapes, main.shape.broken if found.broken else "")
         self._any_head = re.compile(undecoded(any_head) if found.undecoded else any_head)
         self._always_careful = bool(main.first_year)
         further = [shape.stamp for shape in shapes[1:]] + [main.shape.broken] * found.broken
         self._odd = re.compile(f"(?!{main.shape.stamp})(?:{'|'.join(further)})") if further else None
 
-    def last_head(self, text: str) -> int:
-        """Where the last head with a valid date begins, a line feed; -1 where there is none."""
-        at = text.rfind("\n")
-        while at >= 0:
-            head = self._any_head.match(text, at)
-            if head is not None and self._day(head, self._known_days):
-                return at
-            at = text.rfind("\n", 0, at)
-        return -1
+    def last_head(self, text: str, begin: int) -> int:
+        """Where the last head with a valid date begins, a line feed; -1 where none does behind `begin`."""
+
+        def place(head: re.Match[str]) -> int | None:
+            return head.start() if self._day(head, self._known_days) else None
+
+        found = last_line(self._any_head, text, begin, len(text), place)
+        return -1 if found is None else found
 
     def pieces(self, text: str, line: int) -> Pieces:
         """The messages of a text whose first line has this number; what is none goes to the report."""
@@ -73,8 +75,7 @@ class Splitter:
         dates, clocks = parts[0::_PARTS_OF_A_MESSAGE], parts[1::_PARTS_OF_A_MESSAGE]
         if self._time_first[0]:
             dates, clocks = clocks, dates
-        days_of = self._days[0]
-        days = [days_of[date] for date in dates]
+        days = list(map(self._days[0].__getitem__, dates))
         if "" in days:
             return self._careful(text, line)
         if before:
@@ -116,7 +117,7 @@ class Splitter:
         group, family = _group_and_family(head)
         pieces.days.append(day)
         pieces.clocks.append(head[group + 1] if self._time_first[family] else head[group + 2])
-        pieces.authors.append(head[group + 3])
+        pieces.authors.append(head[group + 3] or "")
 
     def _day(self, head: re.Match[str], days: Sequence[Days | YearlessDays]) -> str:
         group, family = _group_and_family(head)

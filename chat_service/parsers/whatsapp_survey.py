@@ -13,9 +13,10 @@ from datetime import datetime
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
+from chat_service.parsers.backwards import last_line
 from chat_service.parsers.errors import UnreadableExport
 from chat_service.parsers.model import DateEvidence, DateOrder, ParseOptions
-from chat_service.parsers.text_blocks import TextBlock, is_utf_8, text_blocks
+from chat_service.parsers.text_blocks import is_utf_8, text_blocks
 from chat_service.parsers.whatsapp_date_order import DateVotes, YearVotes
 from chat_service.parsers.whatsapp_dates import Days, Family, Moments
 from chat_service.parsers.whatsapp_header import HeadShape, shape_of
@@ -79,7 +80,8 @@ class _Others:
 
     def add(self, line: str, before: _Head, offset: int) -> None:
         """Takes a line that begins with such a head, and the file's own head in front of it."""
-        date, time = stamp_of(self._shape, self._stamp, line, 0)
+        stamp = self._stamp.match(line)
+        date, time = stamp_of(self._shape, stamp) if stamp else ("", "")
         self._votes.add(date)
         self._beyond_a_message = self._beyond_a_message or offset - before.offset > _LONGEST_MESSAGE_CHARS
         if len(self._compared) < _MAX_COMPARED:
@@ -112,7 +114,7 @@ def survey(file: BinaryIO, options: ParseOptions) -> Survey:
     quick = shape.undecoded and is_utf_8(file)
     surveyor = _Surveyor(shape, options, undecoded=quick)
     for block in text_blocks(file, options.max_line_chars, undecoded=quick):
-        surveyor.add(block.text)
+        surveyor.add(block)
     return surveyor.result()
 
 
@@ -122,17 +124,19 @@ def first_shape(text: str, max_lines: int) -> HeadShape | None:
     return next(filter(None, map(shape_of, lines)), None)
 
 
-def _find_shape(blocks: Iterator[TextBlock]) -> HeadShape:
+def _find_shape(blocks: Iterator[str]) -> HeadShape:
     """The shape of the first head."""
     lines_left = MAX_LINES_BEFORE_FIRST_HEAD
-    first_line, first_text = 0, ""
-    for number, text in blocks:
+    line, first_line, first_text = 1, 0, ""
+    for text in blocks:
         shape = first_shape(text, lines_left)
         if shape is not None:
             return shape
         if not first_text:
-            first_line, first_text = _first_text(number, text)
-        lines_left -= text.count("\n")
+            first_line, first_text = _first_text(line, text)
+        feeds = text.count("\n")
+        line += feeds
+        lines_left -= feeds
         if lines_left <= 0:
             break
     if not first_text:
@@ -159,14 +163,14 @@ class _Surveyor:
         self._undecoded = undecoded
         self._votes = DateVotes(shape)
         self._years = YearVotes(Family(shape), options.today) if shape.spelled else None
-        stamp = as_undecoded(shape.stamp) if undecoded else shape.stamp
-        self._stamp = re.compile(stamp)
+        self._stamp = re.compile(as_undecoded(shape.stamp) if undecoded else shape.stamp)
         self._dates = re.compile(as_undecoded(shape.dates) if undecoded else shape.dates)
         self._broken_head = re.compile(shape.broken)
         # A line that is no head of the family, but has a time near its beginning.
         digit = r"[0-9\x80-\xff]" if undecoded else r"\d"
         time = rf"{digit}(?:[:.]| ?h ?){digit}{{2}}"
-        self._odd = re.compile(rf"\n(?!{stamp[1:]})(?=[^\n]{{0,{_HEAD_CHARS}}}?{time})[^\n]*")
+        head = as_undecoded(shape.head) if undecoded else shape.head
+        self._odd = re.compile(rf"\n(?!{head[1:]})(?=[^\n]{{0,{_HEAD_CHARS}}}?{time})[^\n]*")
         self._odd_left = _MAX_ODD_LINES
         self._others: dict[HeadShape, _Others] = {}
         self._broken = False
@@ -206,13 +210,12 @@ class _Surveyor:
 
     def _look_back(self, text: str, end: int) -> None:
         """Finds the family's last head before a place."""
-        at = text.rfind("\n", self._looked_at + 1, end)
-        while at >= 0:
-            date, time = stamp_of(self._shape, self._stamp, text, at)
-            if date:
-                self._last_head = _Head(date, time, self._offset + at)
-                break
-            at = text.rfind("\n", self._looked_at + 1, at)
+
+        def head_at(stamp: re.Match[str]) -> _Head:
+            return _Head(*stamp_of(self._shape, stamp), self._offset + stamp.start())
+
+        begin = self._looked_at + 1
+        self._last_head = last_line(self._stamp, text, begin, end, head_at) or self._last_head
         self._looked_at = max(self._looked_at, end - 1)
 
     def result(self) -> Survey:
@@ -227,9 +230,6 @@ class _Surveyor:
         return Survey(families, evidence, self._broken, undecoded)
 
 
-def stamp_of(shape: HeadShape, stamp: re.Pattern[str], text: str, at: int) -> tuple[str, str]:
-    """Date and time of the head at a place, as they are written; empty where there is none."""
-    head = stamp.match(text, at)
-    if head is None:
-        return "", ""
-    return (head[2], head[1]) if shape.time_first else (head[1], head[2])
+def stamp_of(shape: HeadShape, stamp: re.Match[str]) -> tuple[str, str]:
+    """Date and time of a head, as they are written."""
+    return (stamp[2], stamp[1]) if shape.time_first else (stamp[1], stamp[2])

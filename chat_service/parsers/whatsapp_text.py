@@ -9,6 +9,7 @@ that may hold more than words are read closely.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import chain
 from typing import BinaryIO, NoReturn
 
@@ -16,12 +17,12 @@ from chat_service.parsers.errors import OversizedExport, UnreadableExport
 from chat_service.parsers.model import (
     ChatFormat,
     ExportReport,
+    MessageBatch,
     MessageKind,
     ParsedMessage,
     ParseOptions,
 )
 from chat_service.parsers.text_blocks import (
-    TextBlock,
     bytes_that_are_no_text,
     decode_head,
     decoded,
@@ -44,6 +45,9 @@ from chat_service.parsers.whatsapp_survey import (
     first_shape,
     survey,
 )
+
+# No text has a NUL, so that nothing is found across two bodies.
+_BETWEEN = "\0"
 
 __all__ = ["EXPECTED", "WhatsAppTextExport", "WhatsAppTextParser"]
 
@@ -79,7 +83,7 @@ class WhatsAppTextExport:
         """Reads message by message; see `batches`."""
         return chain.from_iterable(self.batches())
 
-    def batches(self) -> Iterator[list[ParsedMessage]]:
+    def batches(self) -> Iterator[MessageBatch]:
         """Reads the messages, a block of the file at a time.
 
         Raises UnreadableExport for text that cannot be decoded, for what exceeds the limits, and
@@ -111,59 +115,70 @@ class _Builder:
         self._open = ""
         self._line = 1
 
-    def complete(self, block: TextBlock) -> list[ParsedMessage]:
+    def complete(self, block: str) -> MessageBatch:
         """The messages that end in this block."""
-        text = self._open + block.text
-        end = max(0, self._splitter.last_head(text))
+        text = self._open + block
+        # What is unfinished begins with a head and has no other.
+        end = max(0, self._splitter.last_head(text, len(self._open)))
         self._open = text[end:]
-        messages = self._messages(text[:end]) if end else []
+        messages = self._messages(text[:end])
         if len(self._open) > self._options.max_message_chars:
             self._refuse_unfinished()
         return messages
 
-    def last(self) -> list[ParsedMessage]:
+    def last(self) -> MessageBatch:
         """The message that the file ends with."""
-        return self._messages(self._open) if self._open else []
+        return self._messages(self._open)
 
-    def _messages(self, text: str) -> list[ParsedMessage]:
+    def _messages(self, text: str) -> MessageBatch:
         try:
             pieces = self._splitter.pieces(text, self._line)
-            if self._undecoded:
-                pieces.bodies = list(map(decoded, pieces.bodies))
-            names_of = self._authors
-            names = [names_of[author] for author in pieces.authors]
+            together = _BETWEEN.join(pieces.bodies)
+            if self._undecoded and not together.isascii():
+                pieces.bodies = [body if body.isascii() else decoded(body) for body in pieces.bodies]
+            authors = list(map(self._authors.__getitem__, pieces.authors))
         except UnicodeDecodeError as error:
             raise bytes_that_are_no_text(text, self._line) from error
-        self._check_limits(pieces)
-        moments = self._moments.read(pieces.days, pieces.clocks)
-        messages = list(map(ParsedMessage, names, moments, pieces.bodies))
-        for number in needing_reading(pieces.bodies, text):
-            message = messages[number]
-            if message.author is None:
-                continue
-            reading = WHOLE_BODIES.get(message.body)
-            if reading is None:
-                self._read_closely(message, pieces.authors[number] or "")
-            else:
-                message.kind, message.body, _ = reading
-        if None in names:
+        self._check_limits(pieces, len(text))
+        messages = _texts(authors, self._moments.read(pieces.days, pieces.clocks), pieces.bodies)
+        has_notices = None in authors
+        for number in needing_reading(pieces.bodies, together):
+            if authors[number] is not None:
+                self._read(messages, number, pieces.authors[number])
+        if has_notices:
             self._read_notices(messages, pieces.authors)
         self._line += text.count("\n")
         return messages
 
-    def _read_notices(self, messages: list[ParsedMessage], raw_authors: list[str | None]) -> None:
+    def _read_notices(self, messages: MessageBatch, raw_authors: list[str]) -> None:
         """Reads the lines without an author, also those whose beginning only looked like one."""
-        for message, raw in zip(messages, raw_authors, strict=True):
-            if message.author is None and message.kind is MessageKind.TEXT:
-                beginning = self._authors.meaning(raw or "")
-                message.kind, message.body, _ = read_unauthored(beginning + message.body)
+        kinds, bodies = messages.kinds, messages.bodies
+        for number, author in enumerate(messages.authors):
+            if author is None and kinds[number] is MessageKind.TEXT:
+                beginning = self._authors.meaning(raw_authors[number])
+                kinds[number], bodies[number], _ = read_unauthored(beginning + bodies[number])
 
-    def _check_limits(self, pieces: Pieces) -> None:
+    def _read(self, messages: MessageBatch, number: int, raw_author: str) -> None:
+        """Takes out of a message what WhatsApp added to it."""
+        body, author = messages.bodies[number], messages.authors[number] or ""
+        reading = WHOLE_BODIES.get(body)
+        if reading is None:
+            body, messages.edited[number] = without_edit_mark(body)
+            if body == "." and raw_author.endswith(":"):
+                # What is left of a message that vanished; a typed full stop has a space before it.
+                body = ""
+            reading = read_authored(body, author, self._authors.names)
+        messages.kinds[number], messages.bodies[number], messages.attachment_names[number] = reading
+        if reading.kind is MessageKind.SYSTEM:
+            messages.authors[number] = None
+
+    def _check_limits(self, pieces: Pieces, chars: int) -> None:
         options, report = self._options, self._report
         report.message_count += len(pieces.bodies)
         if report.message_count > options.max_messages:
             raise OversizedExport("messages", size=report.message_count, limit=options.max_messages)
-        if max(map(len, pieces.bodies), default=0) <= min(options.max_line_chars, options.max_message_chars):
+        longest = min(options.max_line_chars, options.max_message_chars)
+        if chars <= longest or max(map(len, pieces.bodies), default=0) <= longest:
             return
         line = pieces.first_line
         for body in pieces.bodies:
@@ -175,17 +190,6 @@ class _Builder:
                     raise UnreadableExport(problem, line=line + offset)
             line += 1 + body.count("\n")
 
-    def _read_closely(self, message: ParsedMessage, raw_author: str) -> None:
-        """Takes out of a message what WhatsApp added to it."""
-        body, message.edited = without_edit_mark(message.body)
-        if body == "." and raw_author.endswith(":"):
-            # `Anna:.` is what is left of a message that vanished; a typed full stop has a space before it.
-            body = ""
-        reading = read_authored(body, message.author or "", self._authors.names)
-        message.kind, message.body, message.attachment_name = reading
-        if message.kind is MessageKind.SYSTEM:
-            message.author = None
-
     def _refuse_unfinished(self) -> None:
         """Raises for an unfinished message that is too long; undecoded, a character has several bytes."""
         text = self._open.encode("latin-1").decode(errors="ignore") if self._undecoded else self._open
@@ -195,3 +199,9 @@ class _Builder:
     def _refuse_message(self, line: int) -> NoReturn:
         limit = self._options.max_message_chars
         raise UnreadableExport(f"the message is longer than {limit:,} characters", line=line)
+
+
+def _texts(authors: list[str | None], moments: list[datetime], bodies: list[str]) -> MessageBatch:
+    """Messages that are taken for words until they are read."""
+    count = len(bodies)
+    return MessageBatch(authors, moments, bodies, [MessageKind.TEXT] * count, [False] * count, [""] * count)

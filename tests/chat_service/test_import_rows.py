@@ -9,7 +9,7 @@ import pytest
 
 from chat_service.imports.rows import ReadAhead
 from chat_service.imports.tally import MAX_NAME_CHARS, Tally
-from chat_service.parsers import ParsedMessage
+from chat_service.parsers import MessageBatch, ParsedMessage
 
 NOON = datetime(2024, 3, 1, 12)  # noqa: DTZ001  # exports have no zone
 
@@ -86,7 +86,7 @@ async def test_leaving_early_waits_until_the_thread_is_done_with_the_file() -> N
 
 def test_names_are_cut_before_they_fill_an_answer() -> None:
     tally = Tally()
-    tally.add([ParsedMessage(letter * 30_000, NOON, "hi") for letter in "abc"])
+    tally.add(MessageBatch.of(ParsedMessage(letter * 30_000, NOON, "hi") for letter in "abc"))
 
     shown = tally.participants()
 
@@ -97,8 +97,8 @@ def test_names_are_cut_before_they_fill_an_answer() -> None:
 
 def test_a_tally_of_system_lines_alone_has_no_participants() -> None:
     tally = Tally()
-    tally.add([])
-    tally.add([ParsedMessage(None, NOON, "Anna left")])
+    tally.add(MessageBatch.of([]))
+    tally.add(MessageBatch.of([ParsedMessage(None, NOON, "Anna left")]))
 
     assert (tally.participants(), tally.participant_count, tally.message_count) == ([], 0, 1)
     assert (tally.first, tally.last) == (NOON, NOON)

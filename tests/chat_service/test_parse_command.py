@@ -1,6 +1,8 @@
 """`python -m chat_service parse FILE`."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,13 @@ def test_the_chats_of_an_account_are_listed_and_one_is_summed_up(capsys: pytest.
 
     assert main(["parse", str(ACCOUNT), "--chat", "22"]) == 0
     assert json.loads(capsys.readouterr().out)["messages"] == 2
+
+
+def test_nothing_of_the_service_is_loaded_to_read_a_file() -> None:
+    # Given a process of its own, as this one has loaded everything
+    heavy = ("sqlalchemy", "asyncpg", "grpc", "pydantic", "uvloop", "protos")
+    script = f"import sys, chat_service.__main__; print([name for name in {heavy} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

@@ -9,7 +9,7 @@ import pytest
 
 from chat_service.bootstrap import MIGRATIONS
 from chat_service.imports.stats import Stats
-from chat_service.parsers import MessageKind, ParsedMessage
+from chat_service.parsers import MessageBatch, MessageKind, ParsedMessage
 from protos.chat.v1 import chat_pb2
 from tests.chat_service.clients import ChatClient, refused
 from tests.chat_service.conftest import Connection
@@ -22,9 +22,9 @@ def counted(*messages: ParsedMessage) -> dict[str, object]:
     stats = Stats()
     # One at a time: batches of any size count the same.
     for message in messages:
-        stats.add([message])
+        stats.add(MessageBatch.of([message]))
     together = Stats()
-    together.add(messages)
+    together.add(MessageBatch.of(messages))
     assert together.as_row() == stats.as_row()
     return stats.as_row()
 
@@ -82,11 +82,12 @@ def test_memory_does_not_grow_with_the_days() -> None:
     # Given messages of so many days that a set of them would take megabytes
     first = datetime.min  # noqa: DTZ901  # exports have no zone
     messages = [ParsedMessage("A", first + timedelta(days=15 * n), "") for n in range(240_000)]
+    batches = [MessageBatch.of(messages[start : start + 1_000]) for start in range(0, len(messages), 1_000)]
 
     tracemalloc.start()
     stats = Stats()
-    for start in range(0, len(messages), 1_000):
-        stats.add(messages[start : start + 1_000])
+    for batch in batches:
+        stats.add(batch)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

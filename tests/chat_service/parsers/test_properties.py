@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chat_service.parsers import (
     ChatFormat,
+    MessageBatch,
     MessageKind,
     ParsedExport,
     ParseOptions,
@@ -227,3 +228,12 @@ def test_reading_again_starts_from_the_beginning() -> None:
     next(batches)
 
     assert sum(1 for _ in export) == export.report.message_count == 5_000
+
+
+def test_a_batch_gives_the_messages_that_it_was_made_of() -> None:
+    messages = list(open_export(made_up_file(100), ParseOptions()))
+
+    batch = MessageBatch.of(messages)
+
+    assert (list(batch), len(batch)) == (messages, 100)
+    assert batch.bodies == [message.body for message in messages]

@@ -65,6 +65,9 @@ def test_a_first_message_far_down_is_not_looked_for() -> None:
         (GOOD.encode() + "ü".encode()[:1], 2),
         # Latin-1
         ("25.03.22, 13:31 - Anna: Grüße\n".encode("latin-1"), 1),
+        # In a line that is no message: before the first one, and with an impossible date.
+        ("Grüße\n".encode("latin-1") + GOOD.encode(), 1),
+        ((GOOD + "31.02.22, 13:31 - Anna: Grüße\n").encode("latin-1"), 2),
     ],
 )
 def test_bytes_that_are_no_text_are_refused_with_their_line(content: bytes, line: int) -> None:
