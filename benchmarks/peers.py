@@ -42,12 +42,15 @@ print(next(line for line in open("/proc/self/status") if "VmHWM" in line))
 """
 _OUR_SCRIPT = """
 import json, sys, time
-from chat_service.__main__ import main
-before = time.process_time()
-code = main(["parse", sys.argv[1]])
-print(json.dumps({"cpu_s": time.process_time() - before}))
+from chat_service.parsers import ParseOptions, open_export
+start, before = time.perf_counter(), time.process_time()
+with open(sys.argv[1], "rb") as file:
+    # Message by message, as the others give them; an import takes them in columns and makes no objects.
+    messages = sum(1 for message in open_export(file, ParseOptions(), file_name=sys.argv[1]))
+took, cpu = time.perf_counter() - start, time.process_time() - before
+print(json.dumps({"messages": messages, "duration_s": took}))
+print(json.dumps({"cpu_s": cpu}))
 print(next(line for line in open("/proc/self/status") if "VmHWM" in line))
-sys.exit(code)
 """
 OURS = (sys.executable, "-c", _OUR_SCRIPT)
 
