@@ -49,15 +49,16 @@ async def _retrieve(
         user_id=user_id,
         chat_id=chat_id,
         question=question,
-        vector=None,
         chunk_count=view.chunk_count,
+        vector_count=view.vector_count,
         participants=[name for name, _ in chat.participants],
         filters=limits_of(question, chat),
         limit=_LIMIT,
         by_words=by != "meaning",
+        by_meaning=by != "words",
     )
     start_s = time.perf_counter()
-    found = await questions.index.search(wanted, by_meaning=by != "words")
+    found = await questions.index.search(wanted)
     took_ms = (time.perf_counter() - start_s) * 1000
     passages = [[message.body for message in passage.messages] for passage in found]
     return {"question": question, "passages": passages, "duration_ms": round(took_ms, 3)}

@@ -34,6 +34,7 @@ class UnlockService:
         self._context = context
         self._cancels = cancels
         self._index = index
+        self._indexes = context.core.settings.index_at_unlock
 
     async def unlock(self, order: Order) -> Job:
         """Answer the job of the order; raises what `orders.place` raises, and the job's refusal."""
@@ -41,7 +42,8 @@ class UnlockService:
         job, placed = await execute_with_lock_retry(self._context.core.sessions, place)
         if placed:
             events.ordered(job)
-            self._index.wake()
+            if self._indexes:
+                self._index.wake()
         if job.state is JobState.RESERVING:
             job = await self.reserve(job)
         refusal = credit.refusal(job)
@@ -51,7 +53,7 @@ class UnlockService:
 
     async def _place(self, session: AsyncSession, order: Order) -> tuple[Job, bool]:
         job, placed = await orders.place(session, order, self._context.policy)
-        if placed and self._context.core.settings.index_at_unlock:
+        if placed and self._indexes:
             await self._index.want(session, order.user_id, order.chat_id)
         return job, placed
 

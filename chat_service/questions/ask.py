@@ -25,8 +25,9 @@ from chat_service.questions.models import ConversationTurn
 from chat_service.questions.payment import COINS_GONE, Payment
 from chat_service.questions.question import Question
 from chat_service.questions.turns import Answer, AttemptOver, Standing
+from chat_service.search.passages import FoundPassage, read_passages
 from chat_service.search.retrieval import Filters, Search
-from chat_service.search.service import FoundPassage, IndexService, IndexView, read_passages
+from chat_service.search.service import IndexService, IndexView
 from chat_service.search.understanding import filters_of
 from protos.chat.v1 import chat_pb2
 from servicekit.errors import DeadlineExceeded, Internal, ServiceError, Unavailable
@@ -205,8 +206,8 @@ class AskService:
             user_id=question.user_id,
             chat_id=question.chat_id,
             question=question.text,
-            vector=None,
             chunk_count=view.chunk_count,
+            vector_count=view.vector_count,
             participants=[name for name, _ in chat.participants],
             filters=filters,
             limit=question.passage_count,

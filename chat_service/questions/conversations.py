@@ -11,7 +11,7 @@ from chat_service.core import Core
 from chat_service.questions import repository
 from chat_service.questions.ask import passages_of
 from chat_service.questions.models import Conversation, ConversationTurn
-from chat_service.search.service import FoundPassage
+from chat_service.search.passages import FoundPassage
 from servicekit.retry import execute_with_lock_retry
 
 Turns = Sequence[tuple[ConversationTurn, Sequence[FoundPassage]]]

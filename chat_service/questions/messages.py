@@ -6,8 +6,9 @@ from typing import Any
 
 from chat_service.chats.messages import message_message
 from chat_service.questions.models import Conversation, ConversationTurn
+from chat_service.search.passages import FoundPassage
 from chat_service.search.retrieval import Filters
-from chat_service.search.service import FoundPassage, IndexView
+from chat_service.search.service import IndexView
 from chat_service.wire import local_time, optional_timestamp, timestamp
 from protos.chat.v1 import chat_pb2
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from chat_service.chats.message_repository import MessageRow
 from chat_service.questions.models import ConversationTurn
-from chat_service.search.service import FoundPassage
+from chat_service.search.passages import FoundPassage
 from chat_service.wire import local_time
 
 _RULES = """\

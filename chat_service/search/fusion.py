@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import mul
 
 #: Reciprocal rank fusion: score = sum of 1 / (60 + rank), with the constant of Cormack, Clarke and Büttcher
 #: (2009).
@@ -20,8 +21,8 @@ def rank_chunks(fits: Iterable[tuple[int, float]]) -> list[int]:
 
 
 def _score(fits: list[float]) -> float:
-    best = sorted(fits, reverse=True)
-    return sum(weight * fit for weight, fit in zip(_WEIGHTS, best, strict=False))
+    score: float = sum(map(mul, _WEIGHTS, sorted(fits, reverse=True)))
+    return score
 
 
 def fuse(rankings: Iterable[Sequence[int]], limit: int) -> list[tuple[int, float]]:

@@ -164,4 +164,10 @@ def _read(source: IO[bytes], size: int) -> bytes:
 def _environment(threads: int) -> Mapping[str, str]:
     """Keep the numerics to their threads, and find the package wherever the service was started."""
     path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
-    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": str(threads)}
+    numerics = {
+        "OPENBLAS_NUM_THREADS": str(threads),
+        # Idle threads spin for two to the so many cycles: by default a tenth of a second, in which they hold
+        # the core that the database needs to rank what was just embedded.
+        "OPENBLAS_THREAD_TIMEOUT": "4",
+    }
+    return {**os.environ, "PYTHONPATH": path, **numerics}

@@ -4,19 +4,23 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.search import words
 from chat_service.search.embedding import Vector, to_text
-from chat_service.search.fusion import fuse, rank_chunks
+from chat_service.search.fusion import rank_chunks
 from servicekit.driver import in_driver_transaction
 
 #: The best of each ranking that are fused.
 _BEST = 60
-#: Vectors that are compared exactly, found by their signs.
-_CANDIDATES = 1_000
+#: Messages that rank the chunks by meaning: those that fit best.
+_MESSAGES = 500
+#: Vectors that are all compared exactly, which is as fast as to find candidates among them and finds more.
+#: Of more than that, those are compared whose signs are nearest.
+_EXACT = 10_000
 #: A chunk counts by words when it holds at least this part of the question's words, the rare ones weighing
 #: more.
 _LEAST_PART = 0.55
@@ -43,23 +47,16 @@ class Search:
     user_id: str
     chat_id: uuid.UUID
     question: str
-    #: None: by words alone.
-    vector: Vector | None
     #: Chunks that the chat's index has.
     chunk_count: int
+    #: Vectors that it has.
+    vector_count: int
     participants: Sequence[str]
     filters: Filters = field(default_factory=Filters)
     limit: int = 8
-    #: Whether words count; off only to measure what they are worth.
+    #: Which rankings count; one is off only to measure what it is worth.
     by_words: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A chunk that was found, and its fused score."""
-
-    number: int
-    score: float
+    by_meaning: bool = True
 
 
 _OF_CHAT = "user_id = $1 AND chat_id = $2"
@@ -72,41 +69,47 @@ _LEXEMES = """
     SELECT tsvector_to_array(to_tsvector('chat_words', $1)), tsvector_to_array(to_tsvector('chat_words', $2))
 """
 # What a parameter stands for is worked out once and not a row: hence the first part of each statement.
-_MEANING = f"""
+_ALL = f"""
+    WITH question AS MATERIALIZED (SELECT ${{place}}::text::halfvec AS vector)
+    SELECT chunk_number, -(embedding <#> (SELECT vector FROM question)) AS fit
+    FROM chat_signs JOIN chat_vectors USING (user_id, chat_id, number)
+    WHERE {_OF_CHAT} {{only}}
+    ORDER BY fit DESC LIMIT {_MESSAGES}
+"""  # noqa: S608  # made of constants
+# The numbers are given as a list: so the index is gone through once, and not once for each of them.
+_NEAR = f"""
     WITH question AS MATERIALIZED (
         SELECT ${{place}}::text::halfvec AS vector, binary_quantize(${{place}}::text::halfvec) AS signs
     ), near AS MATERIALIZED (
         SELECT number, chunk_number FROM chat_signs
         WHERE {_OF_CHAT} {{only}}
-        ORDER BY signs <~> (SELECT signs FROM question) LIMIT {_CANDIDATES}
+        ORDER BY signs <~> (SELECT signs FROM question) LIMIT {_MESSAGES}
     )
     SELECT near.chunk_number, -(embedding <#> (SELECT vector FROM question)) AS fit
-    FROM near JOIN chat_vectors USING (number) WHERE {_OF_CHAT}
+    FROM near JOIN chat_vectors USING (number)
+    WHERE {_OF_CHAT} AND number = ANY (ARRAY(SELECT number FROM near))
 """  # noqa: S608  # made of constants
 _ONLY = f"AND chunk_number IN (SELECT number FROM chat_chunks WHERE {_OF_CHAT} AND {_FILTER})"  # noqa: S608  # the same
 
 
-async def search(engine: AsyncEngine, wanted: Search) -> list[Found]:
-    """Answer the best chunks, best first; raises `DatabaseUnavailable`."""
+async def by_meaning(engine: AsyncEngine, wanted: Search, vector: Vector) -> list[int]:
+    """Rank the chunks whose messages mean what the question's vector does; raises `DatabaseUnavailable`."""
+    sql = _ALL if wanted.vector_count <= _EXACT else _NEAR
+    if wanted.filters.any:
+        sql, scope = sql.format(only=_ONLY, place=6), _scope(wanted)
+    else:
+        sql, scope = sql.format(only="", place=3), (wanted.user_id, wanted.chat_id)
 
-    async def work(connection: Any) -> list[Found]:
-        rankings = []
-        if wanted.vector is not None:
-            rankings.append(await _by_meaning(connection, wanted, wanted.vector))
-        if wanted.by_words:
-            rankings.append(await _by_words(connection, wanted))
-        return [Found(number, score) for number, score in fuse(rankings, wanted.limit)]
+    async def work(connection: Any) -> list[int]:
+        rows = await connection.fetch(sql, *scope, to_text(vector))
+        return rank_chunks(rows)[:_BEST]
 
     return await in_driver_transaction(engine, work)
 
 
-async def _by_meaning(connection: Any, wanted: Search, vector: Vector) -> list[int]:
-    if wanted.filters.any:
-        sql, scope = _MEANING.format(only=_ONLY, place=6), _scope(wanted)
-    else:
-        sql, scope = _MEANING.format(only="", place=3), (wanted.user_id, wanted.chat_id)
-    rows = await connection.fetch(sql, *scope, to_text(vector))
-    return rank_chunks((row[0], row[1]) for row in rows)[:_BEST]
+async def by_words(engine: AsyncEngine, wanted: Search) -> list[int]:
+    """Rank the chunks that hold the question's words; raises `DatabaseUnavailable`."""
+    return await in_driver_transaction(engine, partial(_by_words, wanted=wanted))
 
 
 async def _by_words(connection: Any, wanted: Search) -> list[int]:

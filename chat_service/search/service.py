@@ -3,24 +3,22 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.chats.message_repository import MessageRow
-from chat_service.chats.models import Chat, Message
 from chat_service.core import Core
 from chat_service.errors import ChatNotFound, ChatNotReady
-from chat_service.search import repository
+from chat_service.search import passages, repository
 from chat_service.search.chunks import MAX_CHARS
 from chat_service.search.embedding import Embedder
+from chat_service.search.fusion import fuse
 from chat_service.search.indexer import Indexer
-from chat_service.search.models import ChatChunk
-from chat_service.search.retrieval import Found, Search, search
+from chat_service.search.passages import FoundPassage
+from chat_service.search.retrieval import Search, by_meaning, by_words
 from servicekit.retry import execute_with_lock_retry
 
 #: Time between looks at an index that a question waits for.
@@ -36,6 +34,7 @@ class IndexView:
     message_count: int
     indexed_message_count: int = 0
     chunk_count: int = 0
+    vector_count: int = 0
     model: str = ""
     error_message: str = ""
     update_time: datetime | None = None
@@ -46,16 +45,6 @@ class IndexView:
         if self.state == "READY":
             return 100
         return min(99, 100 * self.indexed_message_count // max(1, self.message_count))
-
-
-@dataclass(frozen=True, slots=True)
-class FoundPassage:
-    """A piece of the chat that was found: its messages in order, and its fused score."""
-
-    messages: Sequence[MessageRow]
-    score: float
-    #: Where it is, so that it can be read again: first and last position, and the piece of a long message.
-    place: tuple[int, int, int]
 
 
 Progress = Callable[[IndexView], Awaitable[None]]
@@ -85,6 +74,7 @@ class IndexService:
             message_count=message_count,
             indexed_message_count=min(index.next_position - 1, message_count),
             chunk_count=index.chunk_count,
+            vector_count=index.vector_count,
             model=index.model,
             error_message=index.error_message,
             update_time=index.update_time,
@@ -116,69 +106,19 @@ class IndexService:
                 await progress(view)
             await asyncio.sleep(_POLL_S)
 
-    async def search(self, wanted: Search, *, by_meaning: bool = True) -> list[FoundPassage]:
-        """Answer the best passages, best first; without `by_meaning` words alone count.
-
-        Raises `EmbeddingUnavailable`.
-        """
-        if by_meaning:
-            vectors = await self._embedder.embed([wanted.question[:MAX_CHARS]], "question")
-            wanted = replace(wanted, vector=vectors[0])
-        found = await search(self._core.engine, wanted)
-        if not found:
-            return []
-        read = partial(self._read, wanted=wanted, found=found)
-        return await execute_with_lock_retry(self._core.sessions, read, "REPEATABLE READ")
-
-    async def _read(
-        self, session: AsyncSession, wanted: Search, found: Sequence[Found]
-    ) -> list[FoundPassage]:
-        numbers = [one.number for one in found]
-        rows = await session.execute(
-            select(ChatChunk.number, ChatChunk.first_position, ChatChunk.last_position, ChatChunk.part).where(
-                ChatChunk.user_id == wanted.user_id,
-                ChatChunk.chat_id == wanted.chat_id,
-                ChatChunk.number.in_(numbers),
-            )
-        )
-        places = {row[0]: (row[1], row[2], row[3]) for row in rows}
+    async def search(self, wanted: Search) -> list[FoundPassage]:
+        """Answer the best passages, best first; raises `EmbeddingUnavailable`."""
+        found = fuse(await self._rankings(wanted), wanted.limit)
+        read = await passages.of_chunks(self._core.engine, wanted, [number for number, _ in found])
         # An index that was begun anew in this moment has other chunks.
-        there = [one for one in found if one.number in places]
-        chosen = [places[one.number] for one in there]
-        read = await read_passages(session, wanted.user_id, wanted.chat_id, chosen)
-        return [
-            FoundPassage(messages, one.score, place)
-            for messages, one, place in zip(read, there, chosen, strict=True)
-            if messages
-        ]
+        return [replace(read[number], score=score) for number, score in found if number in read]
 
-
-async def read_passages(
-    session: AsyncSession, user_id: str, chat_id: uuid.UUID, places: Sequence[tuple[int, int, int]]
-) -> list[list[MessageRow]]:
-    """Answer the messages of each place in a live chat; of a message longer than a chunk only the piece."""
-    if not places:
-        return []
-    columns = [getattr(Message, name) for name in MessageRow._fields if name != "body"]
-    ranges = or_(*(Message.position.between(first, last) for first, last, _ in places))
-    cuts = {first: part for first, last, part in places if part and first == last}
-    rows = await session.execute(
-        select(
-            *columns, func.left(Message.body, MAX_CHARS * (1 + max(cuts.values(), default=0))).label("body")
-        )
-        .join(Chat, and_(Chat.user_id == Message.user_id, Chat.chat_id == Message.chat_id))
-        .where(Message.user_id == user_id, Message.chat_id == chat_id, ranges)
-    )
-    by_position = {row.position: MessageRow(**row._mapping) for row in rows}
-    return [
-        [
-            _piece(by_position[position], part)
-            for position in range(first, last + 1)
-            if position in by_position
-        ]
-        for first, last, part in places
-    ]
-
-
-def _piece(row: MessageRow, part: int) -> MessageRow:
-    return row._replace(body=row.body[part * MAX_CHARS : (part + 1) * MAX_CHARS])
+    async def _rankings(self, wanted: Search) -> list[list[int]]:
+        """Rank by both at once, each on a connection of its own."""
+        engine, tasks = self._core.engine, []
+        if wanted.by_meaning:
+            vectors = await self._embedder.embed([wanted.question[:MAX_CHARS]], "question")
+            tasks.append(by_meaning(engine, wanted, vectors[0]))
+        if wanted.by_words:
+            tasks.append(by_words(engine, wanted))
+        return await asyncio.gather(*tasks)

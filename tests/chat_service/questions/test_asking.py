@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from chat_service.search import retrieval
 from protos.chat.v1 import chat_pb2
 from tests.chat_service.clients import refused
 from tests.chat_service.questions.house import Asker
@@ -39,6 +40,19 @@ def test_a_question_of_an_author_and_a_time_finds_only_those(asker: Asker) -> No
     assert list(asked.found.authors) == ["Anna"]
     assert asked.found.from_local_time == "2024-06-01T00:00:00"
     assert asked.found.to_local_time == "2024-09-01T00:00:00"
+
+
+@pytest.mark.parametrize("few", [10_000, 0], ids=["all vectors are compared", "those with near signs"])
+def test_what_means_the_same_is_found_in_chats_of_any_size(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    # given a question of words that are not looked for: what it means alone can rank
+    monkeypatch.setattr(retrieval, "_EXACT", few)
+    # when it is asked, then what is worded alike comes first
+    assert asker.ask("who the").texts[0] == "who ate the last biscuit"
+    # and a limit holds for this way, too
+    limited = asker.ask("who the", authors=["Anna"])
+    assert sorted(limited.texts) == ["the lighthouse was closed today", "the sourdough is called Gerald"]
 
 
 def test_limits_of_the_request_come_before_those_of_the_question(asker: Asker) -> None:
