@@ -8,7 +8,7 @@ PROTOS := $(shell find protos -name '*.proto')
 # Two copies share nothing: another checkout, another data directory.
 STORES := --database credit --database chat --redis
 FREE_PORTS := --free-port credit --free-port chat --free-port gateway
-PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 LAUNCH := $(PY) -m servicekit.launcher $(STORES)
 # Where it is set, each of the many processes of the tests and the demo would compile all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
