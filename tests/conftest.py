@@ -17,6 +17,8 @@ import structlog
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 
 _PREFIX = "holdfast-test-"
+_TESTS = Path(__file__).parent
+_LONGEST = ("spine", "insight_worker")
 # No test asserts a time, an example's neither: it says how busy the machine was.
 hypothesis.settings.register_profile("holdfast", deadline=None)
 hypothesis.settings.load_profile("holdfast")
@@ -31,12 +33,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the tests of a package follow one another, in the random order that they were given otherwise.
 
     The servers that a package shares end with it: they look for work while they have none, and those of
-    all packages together took a third of what the tests take.
+    all packages together took a third of what the tests take. The packages whose tests wait for processes
+    come first, as a long one that begins last would be waited for by all others.
     """
     turns: dict[Path, int] = {}
     for item in items:
         for folder in item.path.parents:
             turns.setdefault(folder, len(turns))
+    for turn, name in enumerate(_LONGEST, -len(_LONGEST)):
+        turns[_TESTS / name] = turn
     items.sort(key=lambda item: [turns[folder] for folder in reversed(item.path.parents)])
 
 
