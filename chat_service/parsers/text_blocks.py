@@ -135,9 +135,9 @@ class _Chunks:
 
 
 def _first_chunk(file: BinaryIO) -> bytes:
-    """Reads until the byte order mark must be complete: a raw file may give a byte at a time."""
+    """Reads until something is behind the byte order mark: a raw file may give a byte at a time."""
     first = b""
-    while len(first) < _LONGEST_BOM_BYTES and (chunk := file.read(BLOCK_BYTES)):
+    while len(first) <= _LONGEST_BOM_BYTES and (chunk := file.read(BLOCK_BYTES)):
         first += chunk
     return first
 
