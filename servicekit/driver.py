@@ -65,14 +65,27 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator["asyncpg.Conne
 
 @asynccontextmanager
 async def _transaction(connection: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
-    await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
+        # Within: the server may have begun for a caller who was cancelled meanwhile.
+        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         yield
     except BaseException:
-        # Also of a caller who is cancelled: the locks must not stay until the pool finds them.
-        await asyncio.shield(_roll_back(connection))
+        await _end_rolled_back(connection)
         raise
     await _commit(connection)
+
+
+async def _end_rolled_back(connection: "asyncpg.Connection[Any]") -> None:
+    """Roll back also for a caller who is cancelled: the locks must not stay until the pool finds them.
+
+    One who is cancelled once more does not wait for it; then the connection is given up, as the pool would
+    lend it to the next one with the rollback under way.
+    """
+    try:
+        await asyncio.shield(_roll_back(connection))
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
 
 
 async def _commit(connection: "asyncpg.Connection[Any]") -> None:

@@ -10,6 +10,8 @@ from chat_service.parsers.errors import UnreadableExport
 BLOCK_BYTES = 128 * 1024
 _LONGEST_BOM_BYTES = 3
 _UTF_8 = "utf-8"
+# The bytes of UTF-8 that go on with a character.
+_GOING_ON = bytes(range(0x80, 0xC0))
 _BOMS = (
     (codecs.BOM_UTF8, _UTF_8),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -68,7 +70,7 @@ def is_utf_8(file: BinaryIO) -> bool:
 
 def _chars_of(undecoded: str) -> int:
     """How many characters the bytes are: all but those that go on with one."""
-    return sum(1 for byte in undecoded.encode("latin-1") if byte & 0xC0 != 0x80)
+    return len(undecoded.encode("latin-1").translate(None, delete=_GOING_ON))
 
 
 def decode_head(head: bytes) -> str | None:
@@ -135,9 +137,9 @@ class _Chunks:
 
 
 def _first_chunk(file: BinaryIO) -> bytes:
-    """Reads until the byte order mark must be complete: a raw file may give a byte at a time."""
+    """Reads until something is behind the byte order mark: a raw file may give a byte at a time."""
     first = b""
-    while len(first) < _LONGEST_BOM_BYTES and (chunk := file.read(BLOCK_BYTES)):
+    while len(first) <= _LONGEST_BOM_BYTES and (chunk := file.read(BLOCK_BYTES)):
         first += chunk
     return first
 

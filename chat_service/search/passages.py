@@ -64,11 +64,10 @@ async def read_passages(
         return []
     columns = [getattr(Message, name) for name in MessageRow._fields if name != "body"]
     ranges = or_(*(Message.position.between(first, last) for first, last, _ in places))
-    cuts = {first: part for first, last, part in places if part and first == last}
+    # Of one message several pieces may have been found.
+    last_piece = max(part for _, _, part in places)
     rows = await session.execute(
-        select(
-            *columns, func.left(Message.body, MAX_CHARS * (1 + max(cuts.values(), default=0))).label("body")
-        )
+        select(*columns, func.left(Message.body, MAX_CHARS * (1 + last_piece)).label("body"))
         .join(Chat, and_(Chat.user_id == Message.user_id, Chat.chat_id == Message.chat_id))
         .where(Message.user_id == user_id, Message.chat_id == chat_id, ranges)
     )

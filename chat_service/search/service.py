@@ -3,10 +3,11 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -121,4 +122,17 @@ class IndexService:
             tasks.append(by_meaning(engine, wanted, vectors[0]))
         if wanted.by_words:
             tasks.append(by_words(engine, wanted))
+        return await _all_or_none(tasks)
+
+
+async def _all_or_none(works: Sequence[Coroutine[Any, Any, list[int]]]) -> list[list[int]]:
+    """Answer what each gave. When one fails, no other goes on with a connection that nobody waits for."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
         return await asyncio.gather(*tasks)
+    finally:
+        # Once: who is told twice does not wait until its transaction is rolled back.
+        for task in tasks:
+            if not task.cancelling():
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import BigInteger, Text, UniqueConstraint, select, text
@@ -20,6 +21,7 @@ from servicekit.database import (
     sync_engine,
     transaction,
 )
+from servicekit.driver import in_driver_transaction
 from servicekit.embedded import EmbeddedPostgres
 from servicekit.errors import DatabaseUnavailable, LockTimeout
 from servicekit.migrations import MissingExtension, create_extension, upgrade
@@ -212,6 +214,55 @@ async def test_a_killed_connection_is_unavailable_and_the_next_call_works(sessio
     with pytest.raises(DatabaseUnavailable):
         await execute_in_transaction(sessions, die)
     assert await execute_in_transaction(sessions, live) == 1
+
+
+async def test_a_caller_who_is_cancelled_at_any_moment_leaves_no_transaction_open(url: str) -> None:
+    # given a pool of one connection, which is there
+    engine = async_engine(url, KitSettings(database_pool_size=1, database_max_overflow=0), "tests")
+
+    async def one(connection: Any) -> int:
+        answer: int = await connection.fetchval("SELECT 1")
+        return answer
+
+    await in_driver_transaction(engine, one)
+    for turns in range(300):
+        # when a caller is cancelled, now while its transaction begins and now while its statement runs
+        caller = asyncio.ensure_future(in_driver_transaction(engine, one))
+        for _ in range(turns % 60):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+        # then the next one can begin its own
+        async with engine.connect() as connection:
+            assert await connection.scalar(text("SELECT 1")) == 1
+    await engine.dispose()
+
+
+async def test_a_caller_who_is_cancelled_twice_leaves_no_connection_with_a_rollback_under_way(
+    url: str,
+) -> None:
+    # given a pool of one connection, and a caller whose statement takes long
+    engine = async_engine(url, KitSettings(database_pool_size=1, database_max_overflow=0), "tests")
+    began = asyncio.Event()
+
+    async def sleep(connection: Any) -> None:
+        began.set()
+        await connection.execute("SELECT pg_sleep(60)")
+
+    for turns in range(1, 6):
+        began.clear()
+        caller = asyncio.ensure_future(in_driver_transaction(engine, sleep))
+        await began.wait()
+        # when it is cancelled, and once more before its transaction is rolled back
+        caller.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+        assert caller.cancelled()
+        # then the next one has a connection that works
+        assert await in_driver_transaction(engine, lambda connection: connection.fetchval("SELECT 1")) == 1
+    await engine.dispose()
 
 
 async def test_a_connection_that_was_closed_while_idle_is_replaced_and_nobody_notices(

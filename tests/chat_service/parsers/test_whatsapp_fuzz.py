@@ -1,5 +1,6 @@
 """A fuzzer: whatever bytes come, they are refused with a reason, or every line of them is accounted for."""
 
+import codecs
 import io
 import os
 import random
@@ -129,8 +130,9 @@ def test_random_bytes_are_refused_or_accounted_for() -> None:
         account_or_refuse(chance.randbytes(chance.randint(0, 300)), 100_000)
 
 
-def test_a_file_says_the_same_whatever_pieces_it_comes_in() -> None:
-    content = EXPORTS[0].read_bytes()
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_a_file_says_the_same_whatever_pieces_it_comes_in(mark: bytes) -> None:
+    content = mark + EXPORTS[0].read_bytes()
     whole = list(open_export(io.BytesIO(content), ParseOptions()))
 
     for step_bytes in (1, 3, 50):

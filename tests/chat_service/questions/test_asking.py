@@ -7,7 +7,7 @@ import pytest
 from chat_service.search import retrieval
 from protos.chat.v1 import chat_pb2
 from tests.chat_service.clients import refused
-from tests.chat_service.questions.house import Asker
+from tests.chat_service.questions.house import Asked, Asker
 from tests.fakes.openai_server import FakeOpenAI
 
 
@@ -53,6 +53,20 @@ def test_what_means_the_same_is_found_in_chats_of_any_size(
     # and a limit holds for this way, too
     limited = asker.ask("who the", authors=["Anna"])
     assert sorted(limited.texts) == ["the lighthouse was closed today", "the sourdough is called Gerald"]
+
+
+def test_pieces_of_one_long_message_are_the_same_when_they_are_read_again(asker: Asker) -> None:
+    # given a message of three pieces, of which the last fits best
+    long = f"lighthouse {'and so on ' * 120}lighthouse sourdough"
+    lines = f"01/03/2024, 10:00 - Anna: {long}\n".encode()
+    asker.chat_id = asker.import_file(lines, user_id=asker.user_id).chat_id
+    request = asker.request("lighthouse sourdough")
+    # when the question is asked, and its repeat is answered from what was kept
+    first, repeated = (Asked(asker.parts(request)) for _ in range(2))
+    # then each piece has its own words, both times
+    assert first.texts[0].endswith("lighthouse sourdough")
+    assert "".join(sorted(first.texts, key=long.index)) == long
+    assert repeated.texts == first.texts
 
 
 def test_limits_of_the_request_come_before_those_of_the_question(asker: Asker) -> None:
