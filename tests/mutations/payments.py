@@ -11,6 +11,7 @@ _TESTS = "tests/credit_service/payments"
 _SHUFFLED = (f"{_TESTS}/test_shuffled.py",)
 _FAILURES = (f"{_TESTS}/test_failures.py",)
 _WEBHOOKS = (f"{_TESTS}/test_webhooks.py",)
+_GUARDS = (f"{_TESTS}/test_guards.py",)
 _RULES = (f"{_TESTS}/test_rules.py",)
 _GUARDS = (f"{_TESTS}/test_guards.py",)
 _PURCHASES = ("tests/chat_service/jobs/test_purchases.py",)
@@ -203,7 +204,7 @@ _ALL = (
         _MIGRATION,
         " ON UPDATE CASCADE",
         "",
-        _WEBHOOKS,
+        _GUARDS,
     ),
     (
         "coins that come while a payment is tried are forgotten",

@@ -1,5 +1,7 @@
 """What the database refuses of payments even against a defect of the service, or a hand."""
 
+from uuid import uuid4
+
 import psycopg2
 import pytest
 from psycopg2 import errors
@@ -9,6 +11,7 @@ from tests.credit_service.payments.shop import Shop
 
 UNIQUE = errors.UniqueViolation
 CHECK = errors.CheckViolation
+FOREIGN_KEY = errors.ForeignKeyViolation
 FORBIDDEN = errors.RestrictViolation
 
 _COPY = """
@@ -82,6 +85,101 @@ REFUSED: dict[str, tuple[type[psycopg2.Error], str]] = {
     "a handled event that is due": (CHECK, "UPDATE webhook_events SET due_time = now()"),
     "an event that is handled and waits": (CHECK, "UPDATE webhook_events SET state = 'WAITING'"),
 }
+
+
+def new_order(**changes: str) -> str:
+    """Write an INSERT of an unpaid order that is right but for the changes."""
+    right = {
+        "order_id": _ANEW,
+        "user_id": "'ana'",
+        "request_id": _ANEW,
+        "package_id": "'coins-400'",
+        "provider": "'STRIPE'",
+        "currency": "'EUR'",
+        "amount": "499",
+        "coins": "400",
+    }
+    row = {**right, **changes}
+    return f"INSERT INTO orders ({', '.join(row)}) VALUES ({', '.join(row.values())})"
+
+
+def new_move(**changes: str) -> str:
+    """Write an INSERT of what the paid order moved, by a transaction that moved nothing of it."""
+    right = {
+        "business_key": "'other'",
+        "order_id": "order_id",
+        "coins": "5",
+        "transaction_id": "(SELECT transaction_id FROM transactions WHERE type = 'BONUS')",
+    }
+    row = {**right, **changes}
+    return f"INSERT INTO order_transactions ({', '.join(row)}) SELECT {', '.join(row.values())} FROM orders"
+
+
+def new_reversal(order_id: str = "order_id", amount: int = 1) -> str:
+    """Write an INSERT of a refund of the paid order."""
+    columns = "order_id, kind, reversal_id, payment_id, amount, status"
+    values = f"{order_id}, 'REFUND', 're', 'pi', {amount}, 'TAKEN'"
+    return f"INSERT INTO reversals ({columns}) SELECT {values} FROM orders"
+
+
+#: By the constraint that alone stands against it.
+BY_CONSTRAINT: dict[str, tuple[type[psycopg2.Error], str]] = {
+    "orders_amount": (CHECK, new_order(amount="0")),
+    "orders_coins": (CHECK, new_order(coins="0")),
+    "orders_provider": (CHECK, new_order(provider="'PAYPAL'")),
+    "orders_state": (CHECK, new_order(state="'LOST'", payment_id="'pi'", paid_time="now()")),
+    "orders_paid_by_a_payment": (CHECK, new_order(state="'PAID'")),
+    "orders_granted_coins": (CHECK, new_order(granted_coins="400")),
+    "orders_package_id_fkey": (FOREIGN_KEY, new_order(package_id="'none'")),
+    "orders_user_id_fkey": (FOREIGN_KEY, new_order(user_id="'nobody'")),
+    "reversals_amount": (CHECK, new_reversal(amount=-1)),
+    "reversals_order_id_fkey": (FOREIGN_KEY, new_reversal(_ANEW)),
+    "order_transactions_coins": (CHECK, new_move(coins="0")),
+    "order_transactions_order_id_fkey": (FOREIGN_KEY, new_move(order_id=_ANEW)),
+    "order_transactions_transaction_id_fkey": (FOREIGN_KEY, new_move(transaction_id=_ANEW)),
+    "webhook_events_state": (CHECK, "UPDATE webhook_events SET state = 'DONE'"),
+    "webhook_events_kept_until_handled": (
+        CHECK,
+        "UPDATE webhook_events SET state = 'PENDING', due_time = now(), handle_time = NULL, body = NULL",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_CONSTRAINT)
+def test_a_constraint_forbids(shop: Shop, database: Database, name: str) -> None:
+    # given a paid order
+    shop.coins.grant(5, type=4)
+    shop.bought()
+    kind, sql = BY_CONSTRAINT[name]
+    # then nobody writes what cannot be
+    with pytest.raises(kind) as raised:
+        database.run(sql)
+    assert raised.value.diag.constraint_name == name
+
+
+def test_the_templates_of_these_tests_are_right_without_their_change(shop: Shop, database: Database) -> None:
+    """Otherwise the tests above would pass for another reason than the one they name."""
+    shop.coins.grant(5, type=4)
+    shop.bought()
+    with database.held() as undone:
+        undone.run(new_reversal())
+        undone.run(new_move())
+        undone.run(new_order())
+
+
+def test_an_order_follows_its_erased_account_and_loses_what_its_webhooks_say_of_the_payer(
+    shop: Shop, database: Database
+) -> None:
+    # given a paid order, of which a webhook has told
+    order, _ = shop.bought()
+    kept = "SELECT count(headers), count(body) FROM webhook_events WHERE order_id = %s"
+    [before] = database.run(kept, order.order_id)
+    assert min(before) > 0
+    # when its account is erased
+    erased = shop.coins.call("EraseAccount", user_id="ana", request_id=str(uuid4())).account
+    # then it is the pseudonym's, and what the provider has sent is gone
+    assert database.one("SELECT user_id FROM orders") == erased.user_id
+    assert database.run(kept, order.order_id) == [(0, 0)]
 
 
 @pytest.mark.parametrize(
