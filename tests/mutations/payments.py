@@ -11,7 +11,6 @@ _TESTS = "tests/credit_service/payments"
 _SHUFFLED = (f"{_TESTS}/test_shuffled.py",)
 _FAILURES = (f"{_TESTS}/test_failures.py",)
 _WEBHOOKS = (f"{_TESTS}/test_webhooks.py",)
-_GUARDS = (f"{_TESTS}/test_guards.py",)
 _RULES = (f"{_TESTS}/test_rules.py",)
 _GUARDS = (f"{_TESTS}/test_guards.py",)
 _PURCHASES = ("tests/chat_service/jobs/test_purchases.py",)
@@ -198,13 +197,6 @@ _ALL = (
         "await webhook_events.postpone(connection, number, pause(event.tries))",
         "pass",
         _FAILURES,
-    ),
-    (
-        "an order is not bound to its account's name",
-        _MIGRATION,
-        " ON UPDATE CASCADE",
-        "",
-        _GUARDS,
     ),
     (
         "coins that come while a payment is tried are forgotten",
