@@ -88,9 +88,15 @@ def open_export(
     if head.startswith(ARCHIVE_MAGIC):
         return open_archive(file, options, chat_format, file_name)
     refuse_container(head, file_name)
-    if chat_format is None:
-        chat_format = recognised(head, file_name) or _likeliest(file, head)
-    return PARSERS[chat_format].open(file, options)
+    chat_format = chat_format or recognised(head, file_name)
+    if chat_format is not None:
+        return PARSERS[chat_format].open(file, options)
+    try:
+        return PARSERS[_likeliest(file, head)].open(file, options)
+    except UnreadableExport as error:
+        if type(error) is UnreadableExport and EXPECTED in error.problem:
+            raise UnreadableExport(f"{error.problem}; {_OTHERS}", line=error.line) from None
+        raise
 
 
 def _likeliest(file: BinaryIO, head: bytes) -> ChatFormat:

@@ -81,6 +81,15 @@ def test_what_is_no_export_is_refused_with_what_is(content: bytes) -> None:
         open_export(io.BytesIO(content), ParseOptions())
 
 
+@pytest.mark.parametrize("content", [b"", b"# Holdfast\n\nCoins, and what they buy.\n"])
+def test_text_that_is_no_export_is_refused_with_all_that_could_be_read(content: bytes) -> None:
+    with pytest.raises(UnreadableExport, match=r"expected lines such as.*or the JSON export of Telegram, "):
+        open_export(io.BytesIO(content), ParseOptions())
+    # but whoever says what it is hears of that alone
+    with pytest.raises(UnreadableExport, match=r"expected lines such as[^;]*$"):
+        open_export(io.BytesIO(content), ParseOptions(), F.WHATSAPP_TEXT)
+
+
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html>\n<html>", b"\xef\xbb\xbf <HTML lang='en'>"])
 def test_a_page_is_refused_with_advice(content: bytes) -> None:
     with pytest.raises(UnreadableExport, match="an HTML page; export it again, and choose the format JSON"):
