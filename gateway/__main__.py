@@ -4,9 +4,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from pydantic import ValidationError
-
 from gateway.settings import GatewaySettings
+from servicekit.settings import SettingsError, report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,8 +13,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         settings = GatewaySettings.load()
-    except ValidationError as error:
-        print(f"gateway: the settings are wrong: {error}", file=sys.stderr)
+    except SettingsError as error:
+        report("gateway", error)
         return 1
     command: Callable[[GatewaySettings, argparse.Namespace], int] = parsed.command
     try:
