@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("gateway", description="REST for apps.")
+    parser = argparse.ArgumentParser(prog="python -m gateway", description="REST for apps.")
     commands = parser.add_subparsers(required=True)
     commands.add_parser("serve", help="serve until SIGTERM").set_defaults(command=_serve)
     token = commands.add_parser("token", help="print a bearer token for the development secret")

@@ -93,6 +93,12 @@ def test_token_prints_a_token_for_a_day() -> None:
     assert (claims["sub"], claims["iss"], claims["exp"] - claims["iat"]) == ("alice", "holdfast", 86_400)
 
 
+def test_help_says_how_it_is_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert capsys.readouterr().out.startswith("usage: python -m gateway ")
+
+
 @pytest.mark.parametrize("arguments", [("token", ""), ("token", "x" * 129)])
 def test_a_user_id_that_is_none_gets_no_token(arguments: tuple[str, ...]) -> None:
     refused = run(*arguments)
