@@ -38,11 +38,16 @@ run: setup ## Start everything on embedded stores and keep it up until Ctrl-C.
 demo: setup ## Do the main job from upload to paid insights, show it, and stop.
 	@exec $(LAUNCH) --temporary $(FREE_PORTS) --then "$(PY) -m docs.examples.demo"
 
-token: setup ## Print a bearer token for the development secret: make token USER=alice
+token: user-given setup ## Print a bearer token for the development secret: make token USER=alice
 	@$(PY) -m gateway token "$(USER)"
 
-grant: setup ## Give coins to a user of a running `make run`: make grant USER=alice COINS=500
+grant: user-given setup ## Give coins to a user of a running `make run`: make grant USER=alice COINS=500
 	@$(PY) -m credit_service grant "$(USER)" "$(COINS)"
+
+# The login shell sets USER too, and whoever left it out did not mean that account.
+.PHONY: user-given
+user-given:
+	$(if $(subst command line,,$(origin USER)),$(error Say which user: make $(MAKECMDGOALS) USER=alice))
 
 test: setup ## Run all tests against real PostgreSQL, Redis and processes.
 	@$(PYTEST)

@@ -4,7 +4,6 @@ import argparse
 import sys
 
 import uvloop
-from pydantic import ValidationError
 
 from chat_service import bootstrap
 from chat_service.catalogue.file import CatalogueError
@@ -12,15 +11,15 @@ from chat_service.retrieve_command import retrieve_passages
 from chat_service.settings import ChatSettings
 from servicekit import grpc_server, logs
 from servicekit.migrations import MissingExtension
+from servicekit.settings import SettingsError, report
 
 
 def run(options: argparse.Namespace) -> int:
     """Do the command that the options name and answer the process's exit code."""
     try:
         settings = ChatSettings.load()
-    except ValidationError as error:
-        print(f"chat_service: the settings are wrong: {error}", file=sys.stderr)
-        return 2
+    except SettingsError as error:
+        return report("chat_service", error)
     logs.configure(settings, "chat_service")
     if options.command == "migrate":
         return _migrate(settings)

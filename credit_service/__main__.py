@@ -20,6 +20,7 @@ from credit_service.settings import CreditSettings
 from servicekit import logs
 from servicekit.grpc_server import run
 from servicekit.migrations import upgrade
+from servicekit.settings import SettingsError, report
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -168,7 +169,10 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 def main(arguments: list[str]) -> int:
     """Run one command and answer the exit code."""
     given = _parser().parse_args(arguments)
-    return _COMMANDS[given.command](given)
+    try:
+        return _COMMANDS[given.command](given)
+    except SettingsError as error:
+        return report(NAME, error)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ _HEAD = """# Settings
 
 Environment variables, or lines of a `.env` file in the working directory; the environment wins. A tool that
 runs beside `make run` finds its embedded stores and ports by itself, in `stores.env` of the data directory.
-A process refuses to start on a value that is out of range, and names the setting. With
+A process refuses to start on a value that is out of range, and names the setting without a secret. With
 `HOLDFAST_ENVIRONMENT=production` it also refuses the development defaults of secrets.
 
 This page is made by `python -m docs.make_settings`; a test compares.

@@ -4,9 +4,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from pydantic import ValidationError
-
 from gateway.settings import GatewaySettings
+from servicekit.settings import SettingsError, report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,8 +13,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         settings = GatewaySettings.load()
-    except ValidationError as error:
-        print(f"gateway: the settings are wrong: {error}", file=sys.stderr)
+    except SettingsError as error:
+        report("gateway", error)
         return 1
     command: Callable[[GatewaySettings, argparse.Namespace], int] = parsed.command
     try:
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("gateway", description="REST for apps.")
+    parser = argparse.ArgumentParser(prog="python -m gateway", description="REST for apps.")
     commands = parser.add_subparsers(required=True)
     commands.add_parser("serve", help="serve until SIGTERM").set_defaults(command=_serve)
     token = commands.add_parser("token", help="print a bearer token for the development secret")

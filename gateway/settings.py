@@ -1,5 +1,6 @@
 """Settings of the gateway: environment variables with the prefix ``HOLDFAST_``."""
 
+from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -133,15 +134,22 @@ class GatewaySettings(KitSettings):
     @field_validator("gateway_trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            ip_network(one, strict=False)
+        try:
+            for one in value:
+                ip_network(one, strict=False)
+        except ValueError:
+            # The library's text shows what was given, which need not have been meant for here.
+            raise ValueError("must be addresses or networks such as 10.0.0.0/8, with commas") from None
         return value
 
     @field_validator("gateway_rate_user", "gateway_rate_address", "gateway_rate_costly")
     @classmethod
     def _rates(cls, value: str) -> str:
-        if value != "off":
-            parse_rate(value)
+        try:
+            if value != "off":
+                parse_rate(value)
+        except ValueError:
+            raise ValueError("must be a rate such as 10/second, or off") from None
         return value
 
     @model_validator(mode="after")
@@ -161,7 +169,7 @@ class GatewaySettings(KitSettings):
         wrong = [name for name in self.jwt_algorithms if name not in fitting]
         if wrong:
             kind = "a JWKS" if self.uses_jwks else "a secret"
-            raise ValueError(f"HOLDFAST_JWT_ALGORITHMS: {', '.join(wrong)} cannot be used with {kind}")
+            raise ValueError(f"HOLDFAST_JWT_ALGORITHMS: {_shown(wrong)} cannot be used with {kind}")
         return self
 
     @model_validator(mode="after")
@@ -185,3 +193,9 @@ class GatewaySettings(KitSettings):
     def accepts_development_tokens(self) -> bool:
         """Whether `python -m gateway token` can make tokens that this gateway takes."""
         return not self.uses_jwks and self.jwt_secret.get_secret_value() == DEVELOPMENT_SECRET
+
+
+def _shown(algorithms: Iterable[str]) -> str:
+    """Name the algorithms. What is no algorithm's name may be a secret, set in the wrong place."""
+    known = _SECRET_ALGORITHMS | _KEY_ALGORITHMS | {"none"}
+    return ", ".join(dict.fromkeys(name if name in known else "an unknown algorithm" for name in algorithms))

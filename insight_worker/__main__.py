@@ -8,12 +8,11 @@ import os
 import sys
 from typing import NoReturn
 
-from pydantic import ValidationError
-
 from insight_worker.actors import QUEUE
 from insight_worker.readiness import forget_processes
 from insight_worker.registry import load_pipelines
 from insight_worker.settings import WorkerSettings
+from servicekit.settings import SettingsError, report
 
 
 def command(settings: WorkerSettings) -> list[str]:
@@ -30,13 +29,15 @@ def command(settings: WorkerSettings) -> list[str]:
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Become the worker. Raises SystemExit with a sentence when that is not possible."""
+    """Become the worker. Raises SystemExit when that is not possible, and says why on standard error."""
     if arguments not in ([], ["serve"]):
         sys.exit("usage: python -m insight_worker [serve]")
     try:
         settings = WorkerSettings.load()
         load_pipelines(settings.worker_pipelines)
-    except (ValidationError, ValueError, ImportError) as error:
+    except SettingsError as error:
+        sys.exit(report("insight_worker", error))
+    except (ValueError, ImportError) as error:
         sys.exit(f"insight_worker cannot start: {error}")
     forget_processes()
     # Dramatiq reads it when it is imported; its own 1 s would be the wait of every first job.

@@ -72,6 +72,4 @@ class WorkerSettings(ModelSettings):
 
 def _in_order(less: str, less_s: float, more: str, more_s: float) -> None:
     if less_s >= more_s:
-        raise ValueError(
-            f"HOLDFAST_{less.upper()} ({less_s} s) must be less than HOLDFAST_{more.upper()} ({more_s} s)"
-        )
+        raise ValueError(f"HOLDFAST_{less.upper()} must be less than HOLDFAST_{more.upper()}")

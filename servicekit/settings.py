@@ -5,16 +5,31 @@ their addresses into ``stores.env`` in the data directory.
 """
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DATA_DIR_VARIABLE = "HOLDFAST_DATA_DIR"
 DEFAULT_DATA_DIR = Path(".holdfast")
 STORES_FILE = "stores.env"
+_PREFIX = "HOLDFAST_"
+#: What a command ends with that was used wrongly, by shells' and argparse's convention.
+WRONG_SETTINGS_EXIT = 2
+
+
+class SettingsError(Exception):
+    """The settings are wrong. The text has a line a problem: which variable, and why, never what it holds."""
+
+
+def report(service: str, error: SettingsError) -> int:
+    """Say on standard error what is wrong with a process's settings, and answer its exit code."""
+    print(f"{service}: the settings are wrong:\n{error}", file=sys.stderr)
+    return WRONG_SETTINGS_EXIT
 
 
 def data_dir() -> Path:
@@ -26,7 +41,7 @@ def data_dir() -> Path:
 class KitSettings(BaseSettings):
     """What every process can be told. Rooms subclass it and add their own."""
 
-    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", env_ignore_empty=True)
 
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses the development defaults of secrets"
@@ -66,8 +81,13 @@ class KitSettings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the settings of this process; raises pydantic's ValidationError naming what is wrong."""
-        return cls(_env_file=(data_dir() / STORES_FILE, ".env"))
+        """Read the settings of this process; raises `SettingsError` with all that is wrong."""
+        try:
+            return cls(_env_file=(data_dir() / STORES_FILE, ".env"))
+        except ValidationError as error:
+            problems = "\n".join(_problems(error))
+        # Not in the handler: pydantic's error shows every secret, and a traceback would show it as the cause.
+        raise SettingsError(problems)
 
     @model_validator(mode="after")
     def _no_development_secret_in_production(self) -> Self:
@@ -76,3 +96,11 @@ class KitSettings(BaseSettings):
             if self.environment == "production" and str(given).startswith("development-"):
                 raise ValueError(f"HOLDFAST_{name.upper()} must be set in production: {field.description}")
         return self
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    """Answer a line a problem. A rule over several settings has no place, and names them itself."""
+    for detail in error.errors(include_url=False, include_input=False):
+        reason = "must be set" if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, ")
+        place = f"{_PREFIX}{detail['loc'][0]}: ".upper() if detail["loc"] else ""
+        yield f"{place}{reason}"

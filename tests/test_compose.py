@@ -71,6 +71,13 @@ def test_every_service_has_a_healthcheck_or_ends_by_itself() -> None:
         assert "healthcheck" in service or name.startswith("migrate_") or name == "insight_worker", name
 
 
+def test_what_is_to_run_for_ever_is_restarted_when_it_ends() -> None:
+    for name, service in _compose()["services"].items():
+        assert service["restart"] == ("on-failure:3" if name.startswith("migrate_") else "unless-stopped"), (
+            name
+        )
+
+
 def test_healthchecks_ask_the_default_ports() -> None:
     services = _compose()["services"]
     ports = {

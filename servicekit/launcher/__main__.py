@@ -67,7 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME",
-        help="choose HOLDFAST_<NAME>_PORT unless set",
+        help="choose HOLDFAST_<NAME>_PORT unless set; one that is 0 is always chosen",
     )
     add("--greeting", type=arguments_of, metavar="COMMAND", help="runs when all is ready, before `ready`")
     add("--then", type=arguments_of, metavar="COMMAND", help="runs when all is ready; then everything stops")

@@ -9,14 +9,17 @@ _PORT_VARIABLE = re.compile(r"HOLDFAST_\w+_PORT")
 
 
 def free_ports(names: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
-    """Choose a free port for every name whose HOLDFAST_<NAME>_PORT is unset or empty, all different.
+    """Choose a free port for every name whose HOLDFAST_<NAME>_PORT is unset or empty, and for every 0.
 
-    Another program may take one before its process does; that process then says so and ends.
+    A process that took a free port by itself could not be found by the others. All are different. Another
+    program may take one before its process does; that process then says so and ends.
     """
-    variables = [f"HOLDFAST_{name.upper()}_PORT" for name in names]
+    named = [f"HOLDFAST_{name.upper()}_PORT" for name in names]
+    unset = [variable for variable in named if not env.get(variable)]
+    zeros = [variable for variable, value in port_variables(env).items() if value == "0"]
     with ExitStack() as stack:
         chosen = {}
-        for variable in (variable for variable in variables if not env.get(variable)):
+        for variable in (*unset, *zeros):
             listener = stack.enter_context(socket.socket())
             listener.bind(("127.0.0.1", 0))
             chosen[variable] = str(listener.getsockname()[1])

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from servicekit.launcher.errors import ProcessFailed, StopRequested
@@ -38,7 +38,10 @@ class Supervisor:
         terminal: Terminal,
         check_stores: Callable[[], None],
     ) -> None:
-        """Logs go to `data_dir`/logs; `check_stores` raises when a store has ended."""
+        """Logs go to `data_dir`/logs; those of the run before are kept there with the ending .1.
+
+        `check_stores` raises when a store has ended.
+        """
         self._data_dir = data_dir
         self._env = {**env, "PYTHONUNBUFFERED": "1"}
         self._stack = stack
@@ -110,7 +113,7 @@ class Supervisor:
 
     def _child(self, name: str, command: Sequence[str]) -> Child:
         log_path = self._data_dir / "logs" / f"{name}.log"
-        log_path.unlink(missing_ok=True)
+        _keep_previous(log_path)
         self._ready_file(name).unlink(missing_ok=True)
         return Child(name, command, self._env | {READY_FILE_VARIABLE: str(self._ready_file(name))}, log_path)
 
@@ -146,6 +149,12 @@ class Supervisor:
     def _stop_if_asked(self) -> None:
         if self._signals.stop_requested:
             raise StopRequested
+
+
+def _keep_previous(log_path: Path) -> None:
+    """Rename the log of the run before, whose end may say why that run ended. The one before it is lost."""
+    with suppress(FileNotFoundError):
+        log_path.replace(log_path.with_name(f"{log_path.name}.1"))
 
 
 def _passed(deadline: float | None) -> bool:

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chat_service.__main__ import main
 from chat_service.models import Base
 from chat_service.parsers import ChatFormat, DateOrder, MessageKind
 from chat_service.settings import ChatSettings
@@ -96,9 +97,24 @@ def test_credit_service_is_looked_for_at_its_port_unless_told_otherwise() -> Non
 def test_missing_settings_are_named_and_end_the_process() -> None:
     ended = run_service("serve", HOLDFAST_DATA_DIR="/nonexistent")
 
-    assert ended.returncode == 2
-    assert "chat_database_url" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    problems = "chat_service: the settings are wrong:\nHOLDFAST_CHAT_DATABASE_URL: must be set\n"
+    assert (ended.returncode, ended.stderr) == (2, problems)
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "migrate", "retrieve alice 0d3c3a52-6e1f-4b0c-9f0e-000000000000"]
+)
+def test_a_wrong_setting_shows_no_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("HOLDFAST_CHAT_DATABASE_URL", "postgresql://h:S3CRET@db/chat")
+    monkeypatch.setenv("HOLDFAST_EMBEDDING_API_KEY", "S3CRET")
+    monkeypatch.setenv("HOLDFAST_JOB_LEASE_S", "0")
+
+    assert main(command.split()) == 2
+
+    problem = "HOLDFAST_JOB_LEASE_S: Input should be greater than 0"
+    assert capsys.readouterr().err == f"chat_service: the settings are wrong:\n{problem}\n"
 
 
 def test_a_port_in_use_is_named_and_ends_the_process(chat_settings: ChatSettings, chat_app: object) -> None:

@@ -147,6 +147,45 @@ def test_without_a_service_the_command_says_so() -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve",
+        "migrate",
+        "archive --older-than-days 400",
+        "reconcile",
+        "grant alice 5",
+        "account alice",
+        "reservations alice",
+        "verify",
+        "pay-test-order alice 0d3c3a52-6e1f-4b0c-9f0e-000000000000",
+    ],
+)
+def test_a_wrong_setting_is_named_and_no_secret_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("HOLDFAST_CREDIT_DATABASE_URL", "postgresql://h:S3CRET@db/credit")
+    monkeypatch.setenv("HOLDFAST_RAZORPAY_KEY_SECRET", "S3CRET")
+    monkeypatch.setenv("HOLDFAST_CREDIT_PORT", "S3CRET")
+    assert main(command.split()) == 2
+    heading, problem = capsys.readouterr().err.splitlines()
+    assert heading == "credit_service: the settings are wrong:"
+    assert problem.startswith("HOLDFAST_CREDIT_PORT: Input should be a valid integer")
+    assert "S3CRET" not in problem
+
+
+def test_a_provider_that_is_not_whole_is_named_without_its_key() -> None:
+    secrets = {
+        "HOLDFAST_CREDIT_DATABASE_URL": "postgresql://h:S3CRET@db/credit",
+        "HOLDFAST_STRIPE_SECRET_KEY": "sk_live_S3CRET",
+    }
+    ended = _run("serve", **secrets)
+    needed = "HOLDFAST_STRIPE_WEBHOOK_SECRET, HOLDFAST_STRIPE_SUCCESS_URL, HOLDFAST_STRIPE_CANCEL_URL"
+    problem = f"HOLDFAST_STRIPE_SECRET_KEY needs {needed}"
+    assert ended.returncode == 2
+    assert ended.stderr == f"credit_service: the settings are wrong:\n{problem}\n"
+
+
 def test_serve_serves_until_sigterm_and_names_a_port_in_use(migrated: str, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     with closing(socket.socket()) as finder:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from insight_worker.__main__ import main
 from tests.insight_worker.house import Service
 
 
@@ -31,3 +32,19 @@ def test_a_worker_that_cannot_start_ends_with_an_error_that_names_the_reason(
     assert worker.child.wait(20) not in (0, None)
     assert named in worker.log()
     assert not (tmp_path / "ready").exists()
+
+
+def test_a_wrong_setting_is_named_and_no_secret_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given secrets that are right and a setting that is not
+    monkeypatch.setenv("HOLDFAST_REDIS_URL", "redis://:S3CRET@r/0")
+    monkeypatch.setenv("HOLDFAST_MODEL_API_KEY", "S3CRET")
+    monkeypatch.setenv("HOLDFAST_WORKER_THREADS", "0")
+    # When the worker starts
+    with pytest.raises(SystemExit) as ended:
+        main(["serve"])
+    # Then it says what is wrong, and no more
+    problem = "HOLDFAST_WORKER_THREADS: Input should be greater than or equal to 1"
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"insight_worker: the settings are wrong:\n{problem}\n"

@@ -280,6 +280,40 @@ def test_a_port_that_the_user_set_stays(launch: Launch) -> None:
     assert env["HOLDFAST_TWO_PORT"] not in ("", port)
 
 
+def test_a_port_that_is_0_is_chosen_and_told_to_everyone(
+    launch: Launch, tmp_path: Path, open_dir: Path
+) -> None:
+    (tmp_path / ".env").write_text("HOLDFAST_TWO_PORT=0\n")
+    procfile = f"one: {_PROGRAM} serve one\n"
+
+    launcher = launch(procfile, "--greeting", _SHOW_ENV, "--free-port", "one", HOLDFAST_ONE_PORT="0")
+    env = json.loads(wait_for_ready(launcher)[0])
+    told = (open_dir / "data" / "stores.env").read_text().splitlines()
+
+    ports = {name: env[name] for name in ("HOLDFAST_ONE_PORT", "HOLDFAST_TWO_PORT")}
+    assert all(int(port) > 0 for port in ports.values())
+    assert len(set(ports.values())) == 2
+    assert sorted(told) == sorted(f"{name}={port}" for name, port in ports.items())
+
+
+def test_the_logs_of_the_run_before_are_kept(launch: Launch, tmp_path: Path, open_dir: Path) -> None:
+    logs = open_dir / "data" / "logs"
+    procfile = (
+        "release: sh -c 'echo released $RUN'\n" + f"one: sh -c 'echo $RUN; exec {_PROGRAM} serve one'\n"
+    )
+    for run in ("first", "second", "third"):
+        launcher = launch(procfile.replace("python", sys.executable), "--then", "true", RUN=run)
+        launcher.communicate(timeout=_TIMEOUT_S)
+        assert launcher.returncode == 0
+
+    assert {path.name: path.read_text() for path in logs.iterdir()} == {
+        "release-1.log": "released third\n",
+        "release-1.log.1": "released second\n",
+        "one.log": "third\n",
+        "one.log.1": "second\n",
+    }
+
+
 @pytest.mark.parametrize("text", ["no process", "one: a\none: b", "one:", "two words: a"])
 def test_a_line_that_is_no_process_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "Procfile").write_text(text)
