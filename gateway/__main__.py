@@ -14,8 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = GatewaySettings.load()
     except SettingsError as error:
-        report("gateway", error)
-        return 1
+        return report("gateway", error)
     command: Callable[[GatewaySettings, argparse.Namespace], int] = parsed.command
     try:
         return command(settings, parsed)

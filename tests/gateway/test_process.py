@@ -146,7 +146,7 @@ def test_settings_that_would_let_somebody_in_are_refused(given: dict[str, Any], 
 
 def test_wrong_settings_end_the_process_with_a_message() -> None:
     refused = run("serve", HOLDFAST_JWT_ALGORITHMS="none")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     problem = "HOLDFAST_JWT_ALGORITHMS: none cannot be used with a secret"
     assert refused.stderr == f"gateway: the settings are wrong:\n{problem}\n"
 
@@ -160,7 +160,7 @@ def test_a_wrong_setting_is_named_and_no_secret_is_shown(
 ) -> None:
     monkeypatch.setenv("HOLDFAST_REDIS_URL", "redis://:S3CRET@r/0")
     monkeypatch.setenv(f"HOLDFAST_{name}", "S3CRET")
-    assert main(command.split()) == 1
+    assert main(command.split()) == 2
     heading, problem = capsys.readouterr().err.splitlines()
     assert heading == "gateway: the settings are wrong:"
     assert problem.startswith(f"HOLDFAST_{name}")
