@@ -87,8 +87,8 @@ _NAMED = (
     ErrorCode(
         "REQUEST_ID_REUSED",
         409,
-        "request_id was used for another request: category_id differs",
-        {"request_id": "b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11", "field": "category_id"},
+        "this Idempotency-Key was used before for a request with another category_id",
+        {"idempotency_key": "order-1", "field": "category_id"},
     ),
     ErrorCode(
         "JOB_NOT_CANCELLABLE",

@@ -82,7 +82,8 @@ def test_the_same_key_uploads_once(user: Api) -> None:
     assert first["chat_id"] == again["chat_id"]
     assert len(chats(user)) == 1
     other_file = EXPORT + b"20/03/2024, 10:00 - Bob: more\n"
-    error(user.upload(other_file, key="upload-1"), 409, "REQUEST_ID_REUSED")
+    details = error(user.upload(other_file, key="upload-1"), 409, "REQUEST_ID_REUSED")
+    assert details == {"idempotency_key": "upload-1", "field": "file"}
 
 
 def test_a_deleted_chat_is_gone_and_comes_back(user: Api) -> None:
