@@ -96,7 +96,12 @@ _NAMED = (
         "a job in state COMPLETED cannot be cancelled",
         {"job_id": JOB_ID, "state": "COMPLETED"},
     ),
-    ErrorCode("CHAT_NOT_READY", 409, "the chat is not READY", {"chat_id": CHAT_ID, "state": "IMPORTING"}),
+    ErrorCode(
+        "CHAT_NOT_READY",
+        409,
+        f"chat {CHAT_ID} is not ready: its index is being made (11 %); ask again",
+        {"chat_id": CHAT_ID, "state": "INDEX_BUILDING", "percent": 11},
+    ),
     ErrorCode(
         "NOTHING_TO_UNLOCK",
         409,

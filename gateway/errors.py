@@ -64,6 +64,7 @@ _NUMBERS = frozenset(
         "attempt",
         "current_attempt",
         "index",
+        "percent",
     }
 )
 #: These are JSON themselves, made by our own services.
