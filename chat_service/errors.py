@@ -171,11 +171,14 @@ class ChatNotReady(ServiceError):
     reason = "CHAT_NOT_READY"
     code = grpc.StatusCode.FAILED_PRECONDITION
 
-    def __init__(self, chat_id: object, state: str) -> None:
-        """Name the chat and the state that it is in."""
-        super().__init__(
-            f"chat {chat_id} is not ready, it is {state}", metadata={"chat_id": chat_id, "state": state}
-        )
+    def __init__(self, chat_id: object, state: str, percent: int | None = None) -> None:
+        """Name the chat and the state that it is in; and how far its index is, while that is being made."""
+        metadata: dict[str, object] = {"chat_id": chat_id, "state": state}
+        why = f"it is {state}"
+        if percent is not None:
+            metadata["percent"] = percent
+            why = f"its index is being made ({percent} %); ask again"
+        super().__init__(f"chat {chat_id} is not ready: {why}", metadata=metadata)
 
 
 class NothingToUnlock(ServiceError):

@@ -87,8 +87,8 @@ _NAMED = (
     ErrorCode(
         "REQUEST_ID_REUSED",
         409,
-        "request_id was used for another request: category_id differs",
-        {"request_id": "b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11", "field": "category_id"},
+        "this Idempotency-Key was used before for a request with another category_id",
+        {"idempotency_key": "order-1", "field": "category_id"},
     ),
     ErrorCode(
         "JOB_NOT_CANCELLABLE",
@@ -96,7 +96,12 @@ _NAMED = (
         "a job in state COMPLETED cannot be cancelled",
         {"job_id": JOB_ID, "state": "COMPLETED"},
     ),
-    ErrorCode("CHAT_NOT_READY", 409, "the chat is not READY", {"chat_id": CHAT_ID, "state": "IMPORTING"}),
+    ErrorCode(
+        "CHAT_NOT_READY",
+        409,
+        f"chat {CHAT_ID} is not ready: its index is being made (11 %); ask again",
+        {"chat_id": CHAT_ID, "state": "INDEX_BUILDING", "percent": 11},
+    ),
     ErrorCode(
         "NOTHING_TO_UNLOCK",
         409,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from fastapi import FastAPI, Request
@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from servicekit.context import request_id
-from servicekit.errors import Internal, ServiceError
+from servicekit.errors import Internal, RequestIdReused, ServiceError
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
@@ -64,10 +64,13 @@ _NUMBERS = frozenset(
         "attempt",
         "current_attempt",
         "index",
+        "percent",
     }
 )
 #: These are JSON themselves, made by our own services.
 _JSON = frozenset({"chats"})
+#: Fields that have another name in REST than in the contract.
+_REST_FIELDS = {"chunk": "file"}
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -150,6 +153,13 @@ class ServiceTokenRefused(ServiceError):
 KNOWN: Mapping[str, type[ServiceError]] = {"UNAUTHENTICATED": ServiceTokenRefused}
 
 
+class NamedRequest(NamedTuple):
+    """A request that its caller gave a name: the Idempotency-Key, and the request id made of it."""
+
+    key: str
+    request_id: str
+
+
 def error_response(
     status: int,
     code: str,
@@ -192,8 +202,8 @@ def refused_response(error: HTTPException) -> Response:
     return error_response(status, status.name, message, headers=error.headers)
 
 
-def service_error_response(error: ServiceError) -> Response:
-    """Answer what a service said; 500s are bland and logged."""
+def service_error_response(error: ServiceError, named: NamedRequest | None = None) -> Response:
+    """Answer what a service said of a request, and of its name if it has one; 500s are bland and logged."""
     status = status_of(error)
     if status >= 500 and status not in (503, 504):
         log.error("service_failed", reason=error.reason, code=error.code.name, kind=type(error).__name__)
@@ -201,7 +211,19 @@ def service_error_response(error: ServiceError) -> Response:
     headers = {}
     if status in (429, 503):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 0)))
-    return error_response(status, error.reason, error.message, _details(error), headers)
+    message, details = error.message, _details(error)
+    if named and error.reason == RequestIdReused.reason and details.get("request_id") == named.request_id:
+        message, details = _key_reused(named, details)
+    return error_response(status, error.reason, message, details, headers)
+
+
+def _key_reused(named: NamedRequest, details: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """Say it of the key: a request id that was made of one is nothing that the caller has seen."""
+    field = _REST_FIELDS.get(str(details["field"]), details["field"])
+    shown: dict[str, object] = {"idempotency_key": named.key, "field": field}
+    if named.key.lower() == named.request_id:
+        shown["request_id"] = named.request_id
+    return f"this Idempotency-Key was used before for a request with another {field}", shown
 
 
 def _details(error: ServiceError) -> dict[str, object]:
@@ -264,9 +286,9 @@ def install(app: FastAPI) -> None:
             response.headers["Allow"] = methods
         return response
 
-    async def service_error(_: Request, error: Exception) -> Response:
+    async def service_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)
-        return service_error_response(error)
+        return service_error_response(error, getattr(request.state, "named", None))
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from gateway.auth import CurrentUser
-from gateway.errors import FieldRefused
+from gateway.errors import FieldRefused, NamedRequest
 from gateway.rates import Rates
 from servicekit.errors import InvalidField
 from servicekit.ids import uuid7
@@ -36,6 +36,13 @@ def request_id_of(user_id: str, key: str | None) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{len(user_id)}:{user_id}:{key}"))
 
 
+def name_request(request: Request, user_id: str, key: str | None) -> str:
+    """Answer the UUID that names the request, and leave the key for errors to name. Raises `FieldRefused`."""
+    request_id = request_id_of(user_id, key)
+    request.state.named = NamedRequest(key, request_id) if key is not None else None
+    return request_id
+
+
 async def _request_id(
     request: Request,
     user_id: CurrentUser,
@@ -50,7 +57,7 @@ async def _request_id(
         ),
     ] = None,
 ) -> str:
-    given = request_id_of(user_id, key)
+    given = name_request(request, user_id, key)
     rates: Rates = request.app.state.rates
     await rates.admit_costly(user_id)
     return given

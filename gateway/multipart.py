@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # the class exists for type checkers only
 FILE_PART = "file"
 
 MAX_FIELD_BYTES = 4_096
-MAX_PARTS = 32
 
 
 class Upload:
@@ -98,7 +97,6 @@ class _Parts:
         self.file_name = ""
         self.ended = False
         self._allowed = allowed
-        self._count = 0
         self._header_name = b""
         self._header_value = b""
         self._disposition = b""
@@ -126,9 +124,6 @@ class _Parts:
         return data
 
     def _part_begin(self) -> None:
-        self._count += 1
-        if self._count > MAX_PARTS:
-            raise FieldRefused("body", f"has more than {MAX_PARTS} parts")
         self._disposition = b""
         self._field = None
         self._field_data.clear()
@@ -151,6 +146,15 @@ class _Parts:
             self._begin_file(options.get(b"filename", b""))
         elif name in self._allowed:
             self._begin_field(name)
+        else:
+            self._refuse(name)
+
+    def _refuse(self, name: str) -> None:
+        # To ignore it would hide a misspelt name from its sender: the chat would be there, without the value.
+        if not name:
+            raise FieldRefused("body", "has a part without a name")
+        fields = ", ".join([*sorted(self._allowed), FILE_PART])
+        raise FieldRefused(name, f"is no field of this form, which has {fields}")
 
     def _begin_file(self, file_name: bytes) -> None:
         if self.file_name:

@@ -100,8 +100,10 @@ class IndexService:
             view = await self.status(user_id, chat_id)
             if view.state == "READY":
                 return view
-            if view.state == "FAILED" or time.monotonic() >= until_s:
-                raise ChatNotReady(chat_id, f"INDEX_{view.state}")
+            if view.state == "FAILED":
+                raise ChatNotReady(chat_id, "INDEX_FAILED")
+            if time.monotonic() >= until_s:
+                raise ChatNotReady(chat_id, f"INDEX_{view.state}", view.percent)
             if told != (view.state, view.indexed_message_count):
                 told = (view.state, view.indexed_message_count)
                 await progress(view)

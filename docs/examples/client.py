@@ -8,6 +8,8 @@ import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, cast
 
@@ -28,6 +30,9 @@ _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "REJECTED")
 #: Pause before a job is followed again after its stream ended, and how often in a row that may fail.
 _RECONNECT_S = 1.0
 _MAX_FAILURES = 30
+#: However long an answer asks to wait.
+_MAX_PAUSE_S = 60.0
+_ERROR_FIELDS = {"code": str, "message": str, "details": dict, "request_id": str}
 _EVENT_STREAM = "text/event-stream"
 
 
@@ -201,19 +206,20 @@ class ApiError(Exception):
     """What the API refused, or could not do."""
 
     def __init__(self, response: httpx.Response) -> None:
-        """Read the error of a response."""
-        try:
-            error = response.json()["error"]
-        except (ValueError, KeyError):
-            # Something in front of the API answered.
-            error = {"code": "UNKNOWN", "message": response.text, "details": {}, "request_id": ""}
+        """Read the error of a response, also of one that something in front of the API gave."""
+        error = _error(response)
         self.status = response.status_code
         self.code: str = error["code"]
         self.details: dict[str, Any] = error["details"]
         self.request_id: str = error["request_id"]
-        #: When to try again, in seconds; None where that helps nothing.
-        self.retry_after_s = float(response.headers["Retry-After"]) if self.status in (429, 503) else None
+        #: When to try again, in seconds; None where the answer does not say.
+        self.retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
         super().__init__(f"{self.status} {self.code}: {error['message']}")
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same request may succeed in a while: too many, too slow, or somebody is not there."""
+        return self.status in (408, 429) or self.status > 500
 
 
 class Client:
@@ -307,22 +313,25 @@ class Client:
     def follow_job(self, job_id: str) -> Iterator[Job]:
         """Iterate the job as it is and after every change, until it has ended.
 
-        A connection that breaks is made again, and what was seen is not seen twice.
+        A connection that breaks is made again, also after errors that pass, and what was seen is not seen
+        twice.
         """
         last_id, failures = "", 0
         job: Job | None = None
         while job is None or not _has_ended(job):
+            pause_s = _RECONNECT_S
             try:
                 for event_id, seen in self._events(job_id, last_id):
                     last_id, job, failures = event_id, seen, 0
                     yield seen
             except (httpx.TransportError, ApiError) as error:
                 failures += 1
-                gone = isinstance(error, ApiError) and error.retry_after_s is None
+                gone = isinstance(error, ApiError) and not error.passes
                 if gone or failures == _MAX_FAILURES:
                     raise
+                pause_s = _pause_s(error)
             if job is None or not _has_ended(job):
-                time.sleep(_RECONNECT_S)
+                time.sleep(pause_s)
 
     def list_chat_insights(self, chat_id: str) -> list[Insight]:
         """List the unlocked insights of a chat."""
@@ -357,6 +366,40 @@ class Client:
         if not response.is_success:
             raise ApiError(response)
         return response.json() if response.content else None
+
+
+def _error(response: httpx.Response) -> dict[str, Any]:
+    """Answer the API's error; one made of the status where the body is somebody else's."""
+    try:
+        error = response.json()["error"]
+        if all(isinstance(error[name], kind) for name, kind in _ERROR_FIELDS.items()):
+            return cast(dict[str, Any], error)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        pass
+    return {
+        "code": f"HTTP_{response.status_code}",
+        "message": response.reason_phrase or "no error of the API",
+        "details": {},
+        "request_id": response.headers.get("X-Request-ID", ""),
+    }
+
+
+def _retry_after_s(given: str) -> float | None:
+    """Read a Retry-After, which is seconds or a date; None for one that is neither."""
+    try:
+        if given.isdecimal():
+            return float(given)
+        then = parsedate_to_datetime(given)
+    except (ValueError, OverflowError):
+        return None
+    # A date without a zone is in UTC, as all dates of HTTP are.
+    return max(0.0, (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() - time.time())
+
+
+def _pause_s(error: Exception) -> float:
+    """Answer how long to wait after an error that passes."""
+    asked_s = error.retry_after_s if isinstance(error, ApiError) else None
+    return min(max(_RECONNECT_S, asked_s or 0.0), _MAX_PAUSE_S)
 
 
 def _key(key: str | None) -> dict[str, str]:

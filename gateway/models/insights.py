@@ -61,7 +61,12 @@ class Job(BaseModel):
         price=400,
         charge_mode="ALL_OR_NOTHING",
         charge_amount=None,
-        progress={"stage_index": 3, "stage_count": 6, "stage_name": "response_times", "percent": 50},
+        progress={
+            "stage_index": 3,
+            "stage_count": 6,
+            "stage_name": "Following the conversation",
+            "percent": 50,
+        },
         totals={"requested": 2, "completed": 1, "failed": 0},
         reservation_id="0197a3c4-20b1-7a1b-bc0d-6e5f4a3b2c1d",
         transaction_id=None,

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Depends, Header, Path, Request
 
 from gateway import models, views
-from gateway.idempotency import HEADER, request_id_of
+from gateway.idempotency import HEADER, name_request
 from gateway.openapi import errors
 from gateway.scopes import Operator
 from gateway.services import Backends
@@ -16,16 +16,25 @@ log = get_logger(__name__)
 
 router = APIRouter(prefix="/api/admin", tags=["operators"])
 
+
+async def _request_id(
+    request: Request,
+    operator: Operator,
+    key: Annotated[
+        str,
+        Header(
+            alias=HEADER,
+            description="Names this request: a UUID, or 1 to 255 visible characters. Required; repeating the "
+            "request under the same key does it once.",
+            examples=["b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11"],
+        ),
+    ],
+) -> str:
+    return name_request(request, operator, key)
+
+
 #: A second try without a key would move the coins twice, so here it is no option.
-_Key = Annotated[
-    str,
-    Header(
-        alias=HEADER,
-        description="Names this request: a UUID, or 1 to 255 visible characters. Required; repeating the "
-        "request under the same key does it once.",
-        examples=["b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11"],
-    ),
-]
+_RequestId = Annotated[str, Depends(_request_id)]
 
 #: The user sees it; which operator it was, only the log says.
 _METADATA = {"by": "operator"}
@@ -33,7 +42,7 @@ _METADATA = {"by": "operator"}
 
 @router.post("/grants", responses=errors(400, 401, 403, 409, 413))
 async def grant_coins(
-    order: models.AdminGrantRequest, operator: Operator, key: _Key, services: Backends
+    order: models.AdminGrantRequest, operator: Operator, request_id: _RequestId, services: Backends
 ) -> models.AdminMove:
     """Give coins to a user by hand. The log says who did it."""
     request = credit_pb2.GrantRequest(
@@ -42,7 +51,7 @@ async def grant_coins(
         type=views.transaction_type(models.TransactionType(order.type)),
         description=order.reason,
         metadata=_METADATA,
-        request_id=request_id_of(operator, key),
+        request_id=request_id,
     )
     _announce("coins_to_be_granted_by_operator", operator, request)
     answer = await services.caller.call(services.credits.Grant, request)
@@ -54,7 +63,7 @@ async def grant_coins(
 
 @router.post("/refunds", responses=errors(400, 401, 402, 403, 404, 409, 413))
 async def refund_coins(
-    order: models.AdminRefundRequest, operator: Operator, key: _Key, services: Backends
+    order: models.AdminRefundRequest, operator: Operator, request_id: _RequestId, services: Backends
 ) -> models.AdminMove:
     """Take coins back from a user by hand, because their money was paid back outside of the app."""
     request = credit_pb2.DebitRequest(
@@ -63,7 +72,7 @@ async def refund_coins(
         type=credit_pb2.TRANSACTION_TYPE_REFUND,
         description=order.reason,
         metadata=_METADATA,
-        request_id=request_id_of(operator, key),
+        request_id=request_id,
         allow_reserved=order.allow_reserved,
     )
     _announce("coins_to_be_refunded_by_operator", operator, request)

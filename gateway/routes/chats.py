@@ -39,6 +39,7 @@ _UPLOAD_BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
+                    "additionalProperties": False,
                     "properties": {
                         "display_name": {"type": "string", **length(0, 256)},
                         "format": {

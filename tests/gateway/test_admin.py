@@ -123,7 +123,8 @@ def test_a_repeated_request_moves_coins_once(operator: Api, move: Callable[..., 
     first, again = (good(move(operator, user_id, 10, key)) for _ in range(2))
 
     assert first == again
-    assert error(move(operator, user_id, 11, key), 409, "REQUEST_ID_REUSED")["field"] == "amount"
+    details = error(move(operator, user_id, 11, key), 409, "REQUEST_ID_REUSED")
+    assert details == {"idempotency_key": key, "field": "amount"}
 
 
 @pytest.mark.parametrize("path", ["/api/admin/grants", "/api/admin/refunds"])

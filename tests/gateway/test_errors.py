@@ -61,6 +61,8 @@ def test_numbers_of_the_contract_are_numbers() -> None:
     )
     body = bytes(service_error_response(wrong).body)
     assert b'"details":{"required":400,"available":-1,"user_id":"7"}' in body
+    unready = made("CHAT_NOT_READY", grpc.StatusCode.FAILED_PRECONDITION, percent=11)
+    assert b'"details":{"percent":11}' in bytes(service_error_response(unready).body)
 
 
 def test_a_field_error_lists_the_field() -> None:

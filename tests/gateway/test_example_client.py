@@ -3,10 +3,14 @@
 import inspect
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, formatdate
 from pathlib import Path
-from typing import get_type_hints, is_typeddict
+from types import SimpleNamespace
+from typing import Any, get_type_hints, is_typeddict
 
 import grpc
+import httpx
 import pytest
 
 from docs.examples import client as module
@@ -117,3 +121,121 @@ def test_following_goes_on_after_the_stream_was_cut(
         seen = [job["update_time"] for job in client.follow_job(job["job_id"])]
     assert opened >= 3
     assert len(seen) == len(set(seen)) >= 2
+
+
+_API_ERROR = {"code": "X", "message": "x", "details": {}, "request_id": "r"}
+
+
+@pytest.mark.parametrize("status", [302, 404, 413, 500, 502, 503, 504, 599])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"content": b""},
+        {"text": "<html>nginx</html>"},
+        {"content": b"\xff\xfe\x00"},
+        {"content": b"[" * 100_000},
+        {"json": ["error"]},
+        {"json": "error"},
+        {"json": None},
+        {"json": {"error": "no"}},
+        {"json": {"error": ["code"]}},
+        {"json": {"error": {"code": 5}}},
+        {"json": {"error": _API_ERROR | {"message": None}}},
+        {"json": {"error": _API_ERROR | {"details": []}}},
+        {"json": {"message": "no"}},
+    ],
+)
+def test_every_answer_that_is_none_of_the_api_is_an_error_of_its_status(
+    status: int, body: dict[str, Any]
+) -> None:
+    error = ApiError(httpx.Response(status, headers={"X-Request-ID": "r-1"}, **body))
+    assert (error.status, error.code, error.details) == (status, f"HTTP_{status}", {})
+    assert (error.request_id, error.retry_after_s) == ("r-1", None)
+    assert str(error).startswith(f"{status} HTTP_{status}: ")
+
+
+def test_the_message_of_a_proxys_error_is_what_the_status_means() -> None:
+    assert str(ApiError(httpx.Response(503, text="<html>"))) == "503 HTTP_503: Service Unavailable"
+    assert ApiError(httpx.Response(503, text="<html>")).request_id == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        (formatdate(0, usegmt=True), 0.0),
+        ("Sun Nov  6 08:49:37 1994", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-1", None),
+        ("nan", None),
+        ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", None),
+    ],
+)
+def test_a_retry_after_is_read_as_far_as_it_can_be(given: str, seconds: float | None) -> None:
+    assert ApiError(httpx.Response(503, headers={"Retry-After": given})).retry_after_s == seconds
+
+
+@pytest.mark.parametrize("usegmt", [True, False])
+def test_a_retry_after_that_is_a_date_becomes_the_seconds_until_then(
+    usegmt: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=now.timestamp))
+    later = format_datetime(now + timedelta(seconds=90), usegmt=usegmt)
+    assert ApiError(httpx.Response(503, headers={"Retry-After": later})).retry_after_s == 90.0
+
+
+class _Proxy(httpx.BaseTransport):
+    """Answers these itself, one a request, and lets what comes after them through."""
+
+    def __init__(self, answers: list[httpx.Response]) -> None:
+        self._answers = answers
+        self._behind = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._answers.pop(0) if self._answers else self._behind.handle_request(request)
+
+    def close(self) -> None:
+        self._behind.close()
+
+
+def behind(proxy: _Proxy, client: Client) -> None:
+    """Let the client reach its gateway through the proxy."""
+    http = client._http
+    client._http = httpx.Client(base_url=http.base_url, headers=http.headers, transport=proxy)
+    http.close()
+
+
+def test_following_goes_on_after_errors_of_a_proxy(
+    client: Client,
+    user: Api,
+    credit_channel: grpc.Channel,
+    chat_channel: grpc.Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # given a job that is done, and a proxy that has no gateway for a while
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=pauses.append))
+    grant(credit_channel, user.user_id, 400)
+    job_id = client.unlock_category(user.chat(), "romantic")["job_id"]
+    client.cancel_job(job_id)
+    answers = [
+        httpx.Response(503, text="<html>nginx</html>"),
+        httpx.Response(502, json=["bad gateway"]),
+        httpx.Response(504),
+        httpx.Response(503, headers={"Retry-After": "7"}),
+        httpx.Response(429, headers={"Retry-After": "86400"}),
+    ]
+    behind(_Proxy(answers), client)
+    # when it is followed, then its end is seen, and pauses are as long as was asked for, up to a minute
+    assert [job["state"] for job in client.follow_job(job_id)] == ["CANCELLED"]
+    assert (answers, pauses) == ([], [1.0, 1.0, 1.0, 7.0, 60.0])
+
+
+def test_following_ends_with_an_error_that_does_not_pass(client: Client, user: Api) -> None:
+    user.store()
+    behind(_Proxy([httpx.Response(403, text="<html>blocked</html>")]), client)
+    with pytest.raises(ApiError, match="403 HTTP_403: Forbidden"):
+        list(client.follow_job("any"))

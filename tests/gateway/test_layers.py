@@ -6,6 +6,7 @@ import re
 import select
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 import pytest
@@ -94,6 +95,19 @@ def test_every_answer_tells_browsers_to_trust_nothing(alone: RunningGateway, con
         assert headers.get_list("Cache-Control") == ["no-store"]
         assert headers["Strict-Transport-Security"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_only_the_page_of_the_operations_loads_anything_and_the_documentation_says_from_where(
+    alone: RunningGateway, connect: Connect
+) -> None:
+    policies = {
+        path: connect(alone).get(path).headers["Content-Security-Policy"] for path in ("/", "/api/x", "/docs")
+    }
+    hosts = set(re.findall(r"https://(\S+?)[;\s]", policies.pop("/docs")))
+    assert set(policies.values()) == {"default-src 'none'; frame-ancestors 'none'"}
+    assert "cdn.jsdelivr.net" in hosts
+    said = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text()
+    assert {host for host in hosts if f"`{host}`" not in said} == set()
 
 
 def test_a_body_over_the_limit_is_413_before_it_is_read(alone: RunningGateway) -> None:

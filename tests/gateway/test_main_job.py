@@ -4,6 +4,7 @@ import json
 import uuid
 
 import grpc
+import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
@@ -121,13 +122,34 @@ def test_the_same_idempotency_key_orders_once(user: Api, credit_channel: grpc.Ch
     # then there is one job and one reservation
     assert jobs[0]["job_id"] == jobs[1]["job_id"]
     assert good(user.get("/api/credits/balance"))["reserved"] == 400
-    # and the key for another order is refused
-    again = user.post(
-        "/api/insights/unlock",
-        json={"chat_id": chat_id, "category_id": "family"},
-        headers={"Idempotency-Key": "order-1"},
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("order-1", {}),
+        ("DE305D54-75B4-431B-ADB2-EB6B9E546014", {"request_id": "de305d54-75b4-431b-adb2-eb6b9e546014"}),
+    ],
+)
+def test_a_key_that_was_used_for_another_order_is_named_as_it_was_sent(
+    user: Api, credit_channel: grpc.Channel, key: str, shown: dict[str, str]
+) -> None:
+    chat_id = user.chat()
+    grant(credit_channel, user.user_id, 1_000)
+    headers = {"Idempotency-Key": key}
+    first, again = (
+        user.post(
+            "/api/insights/unlock", json={"chat_id": chat_id, "category_id": category_id}, headers=headers
+        )
+        for category_id in ("romantic", "family")
     )
-    assert error(again, 409, "REQUEST_ID_REUSED")["field"] == "category_id"
+    # then the error says so of the key, and has no id that was made of it
+    good(first, 202)
+    details = error(again, 409, "REQUEST_ID_REUSED")
+    assert details == {"idempotency_key": key, "field": "category_id", **shown}
+    assert again.json()["error"]["message"] == (
+        "this Idempotency-Key was used before for a request with another category_id"
+    )
 
 
 def test_one_key_of_two_users_names_two_requests(user: Api, other: Api, credit_channel: grpc.Channel) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import FieldRefused, FileTooLarge, Refused
-from gateway.multipart import MAX_FIELD_BYTES, MAX_PARTS, Upload
+from gateway.multipart import MAX_FIELD_BYTES, Upload
 from gateway.uploads import FIELDS
 
 _TYPE = "multipart/form-data; boundary=XX"
@@ -76,9 +76,16 @@ def test_a_file_name_has_no_folders(sent: str, name: str) -> None:
     assert read([form(file(name=sent))])[1] == name
 
 
-def test_fields_that_nobody_asked_for_are_ignored() -> None:
-    fields, _, _ = read([form(field("user_id", b"bob"), field("time_zone", b"UTC"), file())])
-    assert fields == {"time_zone": "UTC"}
+@pytest.mark.parametrize("where", [0, 1, 2], ids=["first", "before the file", "after the file"])
+def test_a_field_that_there_is_not_is_refused_with_those_that_there_are(where: int) -> None:
+    parts = [field("time_zone", b"UTC"), file()]
+    parts.insert(where, field("timezone", b"UTC"))
+    with pytest.raises(FieldRefused) as refused:
+        read([form(*parts)])
+    assert refused.value.status_code == 422
+    assert refused.value.details["field"] == "timezone"
+    for name in (*FIELDS, "file"):
+        assert name in refused.value.detail
 
 
 @pytest.mark.parametrize(
@@ -96,7 +103,8 @@ def test_fields_that_nobody_asked_for_are_ignored() -> None:
         pytest.param(form(field("format", b"a"), field("format", b"b"), file()), "format", id="twice"),
         pytest.param(form(field("format", b"x" * (MAX_FIELD_BYTES + 1)), file()), "format", id="long field"),
         pytest.param(form(field("display_name", b"\xff"), file()), "display_name", id="not UTF-8"),
-        pytest.param(form(*[field("x", b"")] * MAX_PARTS, file()), "body", id="too many parts"),
+        pytest.param(form(field("", b"x"), file()), "body", id="an empty name"),
+        pytest.param(form(b"A: b\r\n\r\nx", file()), "body", id="no name"),
         pytest.param(form(file(), end=b""), "body", id="no closing boundary"),
         pytest.param(form(file())[:-20], "body", id="cut in the file"),
         pytest.param(b"--XX\r\n" + b"A: b\r\n" * 100 + b"\r\n", "body", id="many part headers"),

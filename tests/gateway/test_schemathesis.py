@@ -25,8 +25,13 @@ def test_schemathesis_finds_nothing(
     credit_channel: grpc.Channel,
     tmp_path: Path,
 ) -> None:
-    # given a user with coins, and streams that end soon
-    gateway = start(credit_target=credit_target, chat_target=chat_target, gateway_stream_max_s=0.2)
+    # given a user with coins, streams that end soon, and nobody who does the work that is waited for
+    gateway = start(
+        credit_target=credit_target,
+        chat_target=chat_target,
+        gateway_stream_max_s=0.2,
+        gateway_generate_timeout_s=0.2,
+    )
     user = connect(gateway, "schemathesis")
     user.store()
     grant(credit_channel, user.user_id, 1_000_000)

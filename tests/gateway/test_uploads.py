@@ -82,7 +82,8 @@ def test_the_same_key_uploads_once(user: Api) -> None:
     assert first["chat_id"] == again["chat_id"]
     assert len(chats(user)) == 1
     other_file = EXPORT + b"20/03/2024, 10:00 - Bob: more\n"
-    error(user.upload(other_file, key="upload-1"), 409, "REQUEST_ID_REUSED")
+    details = error(user.upload(other_file, key="upload-1"), 409, "REQUEST_ID_REUSED")
+    assert details == {"idempotency_key": "upload-1", "field": "file"}
 
 
 def test_a_deleted_chat_is_gone_and_comes_back(user: Api) -> None:
@@ -113,6 +114,8 @@ def test_a_chat_can_be_renamed(user: Api) -> None:
     [
         ({"format": "telegram-from-the-future"}, 422, "format"),
         ({"date_order": "UNSPECIFIED"}, 422, "date_order"),
+        ({"timezone": "Europe/Berlin"}, 422, "timezone"),
+        ({"user_id": "bob"}, 422, "user_id"),
         ({"time_zone": "Mars/Olympus"}, 400, "time_zone"),
         ({"display_name": "x" * 257}, 400, "display_name"),
     ],
@@ -185,6 +188,11 @@ def test_a_form_that_is_cut_leaves_no_chat(user: Api) -> None:
     late = b'\r\n--XX\r\nContent-Disposition: form-data; name="time_zone"\r\n\r\nUTC'
     after = user.post("/api/chats/upload", content=iter([_HEAD, EXPORT, late, _TAIL]), headers=_FORM)
     assert error(after, 422, "INVALID_FIELD")["field"] == "time_zone"
+    unknown = late.replace(b"time_zone", b"timezone")
+    after = user.post("/api/chats/upload", content=iter([_HEAD, EXPORT, unknown, _TAIL]), headers=_FORM)
+    violation = error(after, 422, "INVALID_FIELD")["violations"][0]
+    assert violation["field"] == "timezone"
+    assert "display_name, export_chat, format, time_zone, file" in violation["problem"]
     assert chats(user) == []
 
 

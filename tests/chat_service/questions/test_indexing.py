@@ -9,11 +9,12 @@ from typing import Any
 import grpc
 import pytest
 
-from chat_service.search import pieces, repository
+from chat_service.search import indexer, pieces, repository
 from chat_service.search.indexer import Indexer
 from chat_service.search.repository import Claim, LeaseLost
 from protos.chat.v1 import chat_pb2
 from protos.insight.v1 import insight_pb2, insight_pb2_grpc
+from servicekit.errors import ServiceError
 from servicekit.retry import execute_with_lock_retry
 from tests.chat_service.clients import export, refused
 from tests.chat_service.questions.house import Asker
@@ -138,6 +139,29 @@ def test_a_question_waits_no_longer_for_the_index_than_it_is_told(
     model.behave(Behaviour("hold"))
     with refused("CHAT_NOT_READY", chat_id=hasty.chat_id):
         hasty.ask("one")
+    model.release()
+    hasty.until(lambda: hasty.index().state == chat_pb2.INDEX_STATE_READY)
+
+
+def test_a_question_that_does_not_wait_is_told_how_far_the_index_is(
+    serve: Callable[..., ServedApp], connect: Callable[..., Asker], model: FakeOpenAI
+) -> None:
+    hasty = connect(serve(ask_index_wait_s=0.0))
+    hasty.chat_id = hasty.import_file(export(COUNT), user_id=hasty.user_id).chat_id
+    # given a model that stops in the second piece of an index
+    model.behave(Behaviour("answer", times=pieces.MESSAGES // indexer.BATCH + 1), Behaviour("hold"))
+    with refused("CHAT_NOT_READY", chat_id=hasty.chat_id):
+        hasty.ask("one")
+    hasty.until(lambda: hasty.index().percent > 0)
+    percent = hasty.index().percent
+    # when another question is asked, then it is refused with the share that there is
+    with pytest.raises(ServiceError, match=rf"its index is being made \({percent} %\)") as unready:
+        hasty.ask("one")
+    assert unready.value.metadata == {
+        "chat_id": hasty.chat_id,
+        "state": "INDEX_BUILDING",
+        "percent": str(percent),
+    }
     model.release()
     hasty.until(lambda: hasty.index().state == chat_pb2.INDEX_STATE_READY)
 
