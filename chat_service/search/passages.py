@@ -26,13 +26,19 @@ class FoundPassage:
     place: tuple[int, int, int]
 
 
+# OFFSET 0 keeps the messages of each chunk a look into their index. Joined freely, they are all of the chat's
+# where the planner does not know yet how many a new chat has: 100 ms for 40,000 of them.
 _CHUNKS = f"""
     SELECT number, first_position, last_position, part,
         position, author, sent_local_time, substr(body, part * {MAX_CHARS} + 1, {MAX_CHARS}),
         kind, edited, attachment_name
-    FROM chats JOIN chat_chunks USING (user_id, chat_id) JOIN messages USING (user_id, chat_id)
-    WHERE user_id = $1 AND chat_id = $2 AND delete_time IS NULL
-        AND number = ANY ($3::integer[]) AND position BETWEEN first_position AND last_position
+    FROM chats JOIN chat_chunks USING (user_id, chat_id) CROSS JOIN LATERAL (
+        SELECT position, author, sent_local_time, body, kind, edited, attachment_name
+        FROM messages
+        WHERE user_id = $1 AND chat_id = $2 AND position BETWEEN first_position AND last_position
+        OFFSET 0
+    ) AS of_chunk
+    WHERE user_id = $1 AND chat_id = $2 AND delete_time IS NULL AND number = ANY ($3::integer[])
     ORDER BY number, position
 """  # noqa: S608  # made of constants
 
