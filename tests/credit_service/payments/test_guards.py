@@ -1,5 +1,6 @@
 """What the database refuses of payments even against a defect of the service, or a hand."""
 
+from collections.abc import Mapping
 from uuid import uuid4
 
 import psycopg2
@@ -87,6 +88,11 @@ REFUSED: dict[str, tuple[type[psycopg2.Error], str]] = {
 }
 
 
+def _row(right: Mapping[str, str], changes: Mapping[str, str]) -> tuple[str, str]:
+    row = {**right, **changes}
+    return ", ".join(row), ", ".join(row.values())
+
+
 def new_order(**changes: str) -> str:
     """Write an INSERT of an unpaid order that is right but for the changes."""
     right = {
@@ -99,8 +105,8 @@ def new_order(**changes: str) -> str:
         "amount": "499",
         "coins": "400",
     }
-    row = {**right, **changes}
-    return f"INSERT INTO orders ({', '.join(row)}) VALUES ({', '.join(row.values())})"
+    columns, values = _row(right, changes)
+    return f"INSERT INTO orders ({columns}) VALUES ({values})"
 
 
 def new_move(**changes: str) -> str:
@@ -111,8 +117,8 @@ def new_move(**changes: str) -> str:
         "coins": "5",
         "transaction_id": "(SELECT transaction_id FROM transactions WHERE type = 'BONUS')",
     }
-    row = {**right, **changes}
-    return f"INSERT INTO order_transactions ({', '.join(row)}) SELECT {', '.join(row.values())} FROM orders"
+    columns, values = _row(right, changes)
+    return f"INSERT INTO order_transactions ({columns}) SELECT {values} FROM orders"
 
 
 def new_reversal(order_id: str = "order_id", amount: int = 1) -> str:
