@@ -4,12 +4,12 @@ Of a file that holds several chats, ``--chat`` names the one that is meant.
 """
 
 import collections
-import json
 import sys
 import time
 from pathlib import Path
 
 from chat_service.parsers import ParseOptions, SeveralChats, UnreadableExport, open_export
+from servicekit.lines import json_line, printable
 
 _AUTHORS_SHOWN = 10
 
@@ -24,9 +24,9 @@ def parse_file(path: Path, export_chat: str = "") -> int:
             for batch in export.batches():
                 authors.update(batch.authors)
     except (OSError, UnreadableExport) as error:
-        print(f"{path}: {error}", file=sys.stderr)
+        print(printable(f"{path}: {error}"), file=sys.stderr)
         for chat in error.chats if isinstance(error, SeveralChats) else ():
-            print(f"  {chat.id}: {chat.name}", file=sys.stderr)
+            print(printable(f"  {chat.id}: {chat.name}"), file=sys.stderr)
         return 1
     duration_s = time.perf_counter() - start
     report = export.report
@@ -43,5 +43,5 @@ def parse_file(path: Path, export_chat: str = "") -> int:
         "first_skipped_lines": report.skipped_lines,
         "duration_s": round(duration_s, 4),
     }
-    print(json.dumps(summary, ensure_ascii=False))
+    print(json_line(summary))
     return 0

@@ -18,6 +18,7 @@ from chat_service.questions.bootstrap import Questions
 from chat_service.search.retrieval import Search
 from chat_service.settings import ChatSettings
 from servicekit.errors import ServiceError
+from servicekit.lines import printable
 from servicekit.retry import execute_in_transaction
 
 _LIMIT = 20
@@ -31,7 +32,7 @@ async def retrieve_passages(settings: ChatSettings, user_id: str, chat_id: uuid.
             if line.strip():
                 print(json.dumps(await _retrieve(app, user_id, chat_id, line.strip(), by)), flush=True)
     except ServiceError as error:
-        print(f"chat_service: {error.message}", file=sys.stderr)
+        print(printable(f"chat_service: {error.message}"), file=sys.stderr)
         return 1
     finally:
         await app.close()

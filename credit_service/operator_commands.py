@@ -12,6 +12,7 @@ from credit_service.settings import OperatorSettings
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
 from servicekit.errors import ServiceError
 from servicekit.grpc_clients import Caller, sync_channel
+from servicekit.lines import printable
 from servicekit.pages import MAX_PAGE_SIZE
 
 _STATE_PREFIX = "RESERVATION_STATE_"
@@ -97,7 +98,7 @@ def _listed(row: credit_pb2.Reservation) -> str:
     state = credit_pb2.ReservationState.Name(row.state).removeprefix(_STATE_PREFIX)
     expires = instant(row.expire_time.ToDatetime(tzinfo=UTC))
     reference = " ".join(filter(None, (row.reference_type, row.reference_id)))
-    return _in_one_line(
+    return (
         f"{row.reservation_id} {state} {row.amount:,}, charged {row.charged_amount:,}, expires {expires}"
         f"{f', {reference}' if reference else ''}"
     )
@@ -116,16 +117,9 @@ def verify(user_id: str | None) -> int:
         findings = response.findings_total
         yield f"accounts checked: {response.accounts_checked:,}, findings: {findings:,}"
         for row in response.findings:
-            yield _in_one_line(f"{row.user_id}: {row.check}: expected {row.expected}, found {row.found}")
+            yield f"{row.user_id}: {row.check}: expected {row.expected}, found {row.found}"
 
     return _run(run) or int(findings > 0)
-
-
-def _in_one_line(text: str) -> str:
-    """Write out what would not print: what callers sent must not end a line, nor steer a terminal."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
-    )
 
 
 def _run(command: _Command, on_failure: str = "") -> int:
@@ -133,9 +127,10 @@ def _run(command: _Command, on_failure: str = "") -> int:
     with sync_channel(f"{settings.bind_host}:{settings.credit_port}", settings) as channel:
         try:
             for line in command(credit_pb2_grpc.CreditServiceStub(channel), Caller(settings)):
-                print(line)
+                # What callers sent, such as a user's id, stands in these lines.
+                print(printable(line))
         except ServiceError as error:
-            return _complain("\n".join(filter(None, (error.message, on_failure))))
+            return _complain("\n".join(filter(None, (printable(error.message), on_failure))))
     return 0
 
 

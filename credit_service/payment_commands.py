@@ -17,6 +17,7 @@ from protos.payment.v1 import payment_pb2, payment_pb2_grpc
 from servicekit.database import async_engine
 from servicekit.errors import ServiceError
 from servicekit.grpc_clients import Caller, sync_channel
+from servicekit.lines import printable
 
 _LOOK_AT_MOST = 50
 _LOOK_BACK = timedelta(days=30)
@@ -38,14 +39,14 @@ async def _reconcile(settings: CreditSettings, age: timedelta, limit: int, order
                 asked += 1
                 changed += found.changed
                 problems += bool(found.problem)
-                print(_shown(found))
+                print(printable(_shown(found)))
             rows = await reconciliation.to_look_at(_LOOK_BACK, _LOOK_AT_MOST)
         except ServiceError as error:
-            print(error.message, file=sys.stderr)
+            print(printable(error.message), file=sys.stderr)
             return 1
         print(f"{asked:,} orders asked about, {changed:,} changed, {problems:,} unclear")
         for provider, event_id, kind, state, detail in rows:
-            print(f"look at: {provider} {event_id} {kind} {state}: {detail}")
+            print(printable(f"look at: {provider} {event_id} {kind} {state}: {detail}"))
         return int(problems > 0)
 
 
@@ -88,7 +89,7 @@ def pay_test_order(user_id: str, order_id: UUID, kind: str, amount: int | None) 
             caller.call_sync(stub.HandleWebhook, _webhook(order, kind, amount))
             order = caller.call_sync(stub.GetOrder, asked).order
         except ServiceError as error:
-            print(error.message, file=sys.stderr)
+            print(printable(error.message), file=sys.stderr)
             return 1
     state = payment_pb2.OrderState.Name(order.state).removeprefix("ORDER_STATE_")
     print(f"{order_id}: {state}, {order.granted_coins:,} coins granted, {order.taken_coins:,} taken back")

@@ -5,7 +5,6 @@ then is kept, and the same Idempotency-Key gets it.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
@@ -17,10 +16,12 @@ from starlette.responses import StreamingResponse
 from gateway import models, rag_views
 from gateway.auth import CurrentUser
 from gateway.errors import service_error_response
+from gateway.event_streams import event
 from gateway.services import Services
 from gateway.slots import UserSlots
 from protos.chat.v1 import chat_pb2
 from servicekit.errors import Internal, ServiceError
+from servicekit.lines import json_line
 
 Parts = AsyncGenerator[chat_pb2.AskChatResponse, None]
 
@@ -113,7 +114,7 @@ async def _events(first: chat_pb2.AskChatResponse, parts: Parts) -> AsyncIterato
                 coming = asyncio.ensure_future(anext(parts, None))
         except ServiceError as error:
             # The status is long sent; the error has the same shape as everywhere.
-            yield _message("error", bytes(service_error_response(error).body).decode())
+            yield event("error", bytes(service_error_response(error).body).decode())
         finally:
             if not coming.done():
                 coming.cancel()
@@ -123,13 +124,9 @@ async def _events(first: chat_pb2.AskChatResponse, parts: Parts) -> AsyncIterato
 def _event(part: chat_pb2.AskChatResponse) -> bytes:
     kind = part.WhichOneof("part")
     if kind == "index":
-        return _message("index", rag_views.vector_status(part.index).model_dump_json())
+        return event("index", rag_views.vector_status(part.index).model_dump_json())
     if kind == "passages":
-        return _message("passages", rag_views.passages(part.passages).model_dump_json())
+        return event("passages", rag_views.passages(part.passages).model_dump_json())
     if kind == "token":
-        return _message("token", json.dumps({"text": part.token}))
-    return _message("usage", rag_views.usage(part.usage).model_dump_json())
-
-
-def _message(name: str, data: str) -> bytes:
-    return f"event: {name}\ndata: {data}\n\n".encode()
+        return event("token", json_line({"text": part.token}))
+    return event("usage", rag_views.usage(part.usage).model_dump_json())

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.auth import CurrentUser
 from gateway.metrics import Metrics
 from gateway.slots import UserSlots
+from servicekit.lines import one_line
 
 #: What the stream says when it begins: how long a client waits before it comes again.
 OPENING = b"retry: 1000\n\n"
@@ -23,9 +24,10 @@ _HEARTBEAT = b": still here\n\n"
 _GRACE_S = 30.0
 
 
-def event(name: str, event_id: str, data: str) -> bytes:
-    """Answer one event; `data` is JSON on one line."""
-    return f"id: {event_id}\nevent: {name}\ndata: {data}\n\n".encode()
+def event(name: str, data: str, event_id: str = "") -> bytes:
+    """Return one event; `data` is compact JSON, of which no text ends the line. An empty id is left out."""
+    head = f"id: {event_id}\n" if event_id else ""
+    return f"{head}event: {name}\ndata: {one_line(data)}\n\n".encode()
 
 
 class EventStream(StreamingResponse):

@@ -23,6 +23,7 @@ from protos.chat.v1 import chat_pb2
 from protos.credit.v1 import credit_pb2
 from protos.insight.v1 import insight_pb2
 from servicekit.errors import ServiceError
+from servicekit.lines import json_line
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
@@ -103,9 +104,7 @@ async def _encoded(pieces: AsyncIterator[Iterator[Line]]) -> AsyncIterator[bytes
 
 
 def _line(kind: str, data: Mapping[str, Any]) -> bytes:
-    return (
-        json.dumps({"type": kind, "data": data}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    )
+    return json_line({"type": kind, "data": data}).encode() + b"\n"
 
 
 async def _lines(

@@ -58,7 +58,7 @@ class JobEvents:
         pause_s = _RETRY_S
         while True:
             if (job_id := event_id(job)) != seen_id:
-                yield event(EVENT, job_id, views.job(job).model_dump_json())
+                yield event(EVENT, views.job(job).model_dump_json(), job_id)
                 seen_id = job_id
             try:
                 job = await anext(self._jobs)

@@ -1,12 +1,12 @@
 """What the language model is told. Chat text is data: it is delimited, and the model is told so first."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 from chat_service.chats.message_repository import MessageRow
 from chat_service.questions.models import ConversationTurn
 from chat_service.search.passages import FoundPassage
 from chat_service.wire import local_time
+from servicekit.lines import inert_json, inert_text
 
 _RULES = """\
 You answer questions about a chat that its owner has uploaded, from passages of it that a search has found.
@@ -27,15 +27,16 @@ def messages(
     told = [{"role": "system", "content": _RULES}]
     for turn in earlier:
         told += [
-            {"role": "user", "content": turn.question},
-            {"role": "assistant", "content": turn.answer},
+            {"role": "user", "content": inert_text(turn.question)},
+            # A model that was asked to quote a message may have repeated a control token of it.
+            {"role": "assistant", "content": inert_text(turn.answer)},
         ]
     return [*told, {"role": "user", "content": _asked(question, passages)}]
 
 
 def _asked(question: str, passages: Sequence[FoundPassage]) -> str:
     lines = "\n".join(_lines(passages))
-    return f"<passages>\n{lines}\n</passages>\n\nQuestion: {question}"
+    return f"<passages>\n{lines}\n</passages>\n\nQuestion: {inert_text(question)}"
 
 
 def _lines(passages: Sequence[FoundPassage]) -> Iterator[str]:
@@ -46,11 +47,11 @@ def _lines(passages: Sequence[FoundPassage]) -> Iterator[str]:
 
 
 def _line(message: MessageRow) -> str:
-    # JSON has no way to spell the closing mark but with its angle brackets, which are escaped.
-    fields = {
-        "number": message.position,
-        "time": local_time(message.sent_local_time),
-        "author": message.author,
-        "text": message.body,
-    }
-    return json.dumps(fields, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+    return inert_json(
+        {
+            "number": message.position,
+            "time": local_time(message.sent_local_time),
+            "author": message.author,
+            "text": message.body,
+        }
+    )

@@ -21,6 +21,13 @@ EXPORT = b"".join(
     for day, name in enumerate([b"Alice", b"Bob"] * 3)
 )
 
+#: Where Python ends a line beyond LF; a message in a chat may have all but CR, which ends one there too.
+LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+#: An export with a message that is made of them.
+LINE_ENDS_EXPORT = (
+    f"20/03/2024, 10:00 - Alice: message {LINE_ENDS.join('abcdefghi')} number\n".encode() + EXPORT
+)
+
 
 def unused_port() -> int:
     """Answer a port on which nobody listens."""

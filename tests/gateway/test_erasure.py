@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from tests.gateway.house import Api, RunningGateway, error, good, unused_port
+from tests.gateway.house import LINE_ENDS, LINE_ENDS_EXPORT, Api, RunningGateway, error, good, unused_port
 from tests.gateway.test_main_job import grant
 
 Connect = Callable[..., Api]
@@ -46,6 +46,21 @@ def test_an_export_has_all_that_the_api_shows_one_thing_a_line(
 
 def _kinds(exported: list[dict[str, Any]]) -> set[str]:
     return {one["type"] for one in exported}
+
+
+def test_no_text_of_a_user_ends_a_line_of_the_export(user: Api) -> None:
+    # given a chat in which somebody has written all that ends lines, and which is called so
+    good(user.post("/api/users/store", json={"display_name": f"a{LINE_ENDS}b"}))
+    good(user.upload(LINE_ENDS_EXPORT, display_name=f"c{LINE_ENDS}d"), 201)
+    # when the user takes everything along
+    answer = user.get("/api/users/export")
+    # then Python's lines are those of the format, and every text is what it was
+    assert answer.text.splitlines() == answer.text.removesuffix("\n").split("\n")
+    exported = [json.loads(line) for line in answer.text.splitlines()]
+    texts = {kind: [one["data"] for one in exported if one["type"] == kind] for kind in _kinds(exported)}
+    assert texts["user"][0]["display_name"] == f"a{LINE_ENDS}b"
+    assert texts["chat"][0]["display_name"] == f"c{LINE_ENDS}d"
+    assert texts["message"][0]["body"].count(LINE_ENDS) == 8
 
 
 def test_who_is_not_stored_has_nothing_to_export(user: Api) -> None:

@@ -13,7 +13,7 @@ from chat_service.settings import ChatSettings
 from servicekit.embedded import EmbeddedPostgres, EmbeddedRedis
 from tests.eventually import eventually
 from tests.fakes.openai_server import Behaviour, FakeOpenAI
-from tests.gateway.house import Api, RunningGateway, error, good
+from tests.gateway.house import LINE_ENDS, LINE_ENDS_EXPORT, Api, RunningGateway, error, good
 from tests.gateway.test_main_job import do_the_work, grant
 from tests.served import ServedApp
 
@@ -124,6 +124,22 @@ def test_a_question_is_answered_part_by_part_as_events(asker: Api) -> None:
     assert names == ["passages", *["token"] * (len(names) - 2), "usage"]
     assert "".join(data["text"] for name, data in parts if name == "token").startswith("The passages say")
     assert parts[-1][1]["charged_amount"] == PRICE
+
+
+def test_no_text_of_a_message_or_of_a_model_ends_a_line_of_an_event(asker: Api, fake: FakeOpenAI) -> None:
+    # given a chat in which somebody has written all that ends lines, and a model that repeats it
+    chat_id = good(asker.upload(LINE_ENDS_EXPORT), 201)["chat_id"]
+    fake.answer_with(lambda _: f"so{LINE_ENDS}it is")
+    # when a question is answered as events
+    response = asker.post("/api/rag/query", headers=EVENTS, **question(chat_id))
+    # then Python's lines are those of the format, and every text is what it was
+    assert response.text.splitlines() == response.text.removesuffix("\n").split("\n")
+    parts = dict(reversed([(name, data) for name, data in events(response) if name != "token"]))
+    bodies = [message["body"] for passage in parts["passages"]["passages"] for message in passage["messages"]]
+    assert any(LINE_ENDS in body for body in bodies)
+    assert (
+        "".join(data["text"] for name, data in events(response) if name == "token") == f"so{LINE_ENDS}it is"
+    )
 
 
 def test_what_fails_before_the_first_part_has_a_status_and_after_it_an_event(

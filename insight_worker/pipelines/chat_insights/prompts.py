@@ -6,8 +6,10 @@ read need not read the chat again for each of them.
 
 from collections.abc import Iterable, Sequence
 
+from servicekit.lines import inert_json
+
 from ..interface import ModelQuestion, ModelRecipe
-from .sample import Sample, inert_json
+from .sample import Sample
 
 SYSTEM = """\
 You read a chat that people have exported and describe, for one of them, how they write to each other.

@@ -5,11 +5,12 @@ One pass, in the order of the file, in bounded memory: neighbouring stretches co
 both sides say more stays. What is kept depends on the messages alone.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+
+from servicekit.lines import inert_json
 
 from ..interface import ChatMessage
 
@@ -45,7 +46,11 @@ class ShownMessage:
     def line(self) -> str:
         """The message as one line of JSON."""
         time = self.sent_local_time.strftime("%Y-%m-%d %H:%M")
-        shown: dict[str, object] = {"position": self.position, "time": time, "author": self.author}
+        shown: dict[str, str | int | float | None] = {
+            "position": self.position,
+            "time": time,
+            "author": self.author,
+        }
         if self.kind != "text":
             shown["kind"] = self.kind
         if self.text:
@@ -93,20 +98,6 @@ class Sample:
         for number, stretch in enumerate(self.stretches, start=1):
             yield inert_json({"conversation": number})
             yield from (message.line() for message in stretch.messages)
-
-
-def inert_json(value: object) -> str:
-    """Answer the value as one line of JSON that nothing in it can end or step out of.
-
-    JSON escapes quotes and control characters, so that a text stays within its string. Beyond that, what
-    some readers take for the end of a line is escaped, and `<` and `[`, with which the control tokens of open
-    models begin: written as escapes they are text to every tokenizer, and read back as what they were.
-    """
-    return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
-
-
-# Only within strings: outside of them this JSON has no `<`, and no list.
-_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<[\u0085\u2028\u2029\u007f"}
 
 
 class Sampler:
