@@ -1,7 +1,6 @@
 """The errors of this service's domain, as their callers see them."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import grpc
 
@@ -105,25 +104,19 @@ class ImportChooseChat(ServiceError):
     reason = "IMPORT_CHOOSE_CHAT"
     code = grpc.StatusCode.INVALID_ARGUMENT
 
-    def __init__(self, file_name: str, problem: str, chats: Iterable[ChatChoice]) -> None:
-        """Name the file and the chats that it holds."""
+    def __init__(self, file_name: str, problem: str, chats: Sequence[ChatChoice]) -> None:
+        """Name the file and the chats to choose from; the largest are listed first, and all are counted."""
+        largest_first = sorted(chats, key=lambda chat: -(chat.message_count or 0))
         super().__init__(
             f"{file_name}: {problem}",
-            metadata={"file_name": file_name, "problem": problem, "chats": _choices(chats)},
+            metadata={"file_name": file_name, "problem": problem, "chat_count": len(chats)},
+            lists={
+                "chats": [
+                    {"id": chat.id, "name": chat.name, "message_count": chat.message_count}
+                    for chat in largest_first
+                ]
+            },
         )
-
-
-def _choices(chats: Iterable[ChatChoice]) -> str:
-    """Answer chats as JSON, the largest first, cut to what fits into the trailers of an answer (8 KiB)."""
-    shown: list[dict[str, object]] = []
-    room = 3_000
-    for chat in sorted(chats, key=lambda chat: -(chat.message_count or 0)):
-        choice: dict[str, object] = {"id": chat.id, "name": chat.name, "message_count": chat.message_count}
-        room -= len(json.dumps(choice).encode()) + 2
-        if room < 0:
-            break
-        shown.append(choice)
-    return json.dumps(shown)
 
 
 class JobNotFound(ServiceError):

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 
 from gateway import models, rag_views
 from gateway.auth import CurrentUser
-from gateway.errors import service_error_response
+from gateway.errors import service_error_fields
 from gateway.event_streams import event
 from gateway.services import Services
 from gateway.slots import UserSlots
@@ -114,7 +114,7 @@ async def _events(first: chat_pb2.AskChatResponse, parts: Parts) -> AsyncIterato
                 coming = asyncio.ensure_future(anext(parts, None))
         except ServiceError as error:
             # The status is long sent; the error has the same shape as everywhere.
-            yield event("error", bytes(service_error_response(error).body).decode())
+            yield event("error", json_line({"error": service_error_fields(error)}))
         finally:
             if not coming.done():
                 coming.cancel()

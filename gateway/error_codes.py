@@ -119,6 +119,21 @@ _NAMED = (
     ErrorCode(
         "IMPORT_UNREADABLE", 400, "the file is no chat export that can be read", {"file_name": "chat.txt"}
     ),
+    ErrorCode(
+        "IMPORT_CHOOSE_CHAT",
+        400,
+        "result.json: holds 2 chats; choose one by its id or name",
+        {
+            "file_name": "result.json",
+            "problem": "holds 2 chats; choose one by its id or name",
+            "chats": [
+                {"id": "22", "name": "Bert", "message_count": 812},
+                {"id": "11", "name": "Anna", "message_count": 7},
+            ],
+            "chat_count": 2,
+            "chats_left_out": 0,
+        },
+    ),
     ErrorCode("IMPORT_ENCRYPTED", 400, "the archive is encrypted", {"file_name": "chat.zip"}),
 )
 

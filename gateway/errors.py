@@ -1,4 +1,4 @@
-"""The one error shape, and the one mapper from what went wrong to an HTTP answer.
+"""The one error shape, and the one mapper from what went wrong to an HTTP answer, which cannot raise itself.
 
 ``{"error": {"code": "INSUFFICIENT_CREDITS", "message": "…", "details": {…}, "request_id": "…"}}``
 """
@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from servicekit.context import request_id
+from servicekit.error_room import LEFT_OUT
 from servicekit.errors import Internal, RequestIdReused, ServiceError
 from servicekit.logs import get_logger
 
@@ -65,10 +66,9 @@ _NUMBERS = frozenset(
         "current_attempt",
         "index",
         "percent",
+        "chat_count",
     }
 )
-#: These are JSON themselves, made by our own services.
-_JSON = frozenset({"chats"})
 #: Fields that have another name in REST than in the contract.
 _REST_FIELDS = {"chunk": "file"}
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
@@ -171,13 +171,19 @@ def error_response(
     given = dict(headers or {})
     if status in (429, 503):
         given.setdefault("Retry-After", "1")
-    body = {
-        "code": code,
-        "message": message,
-        "details": dict(details or {}),
-        "request_id": request_id.get(),
-    }
-    return JSONResponse({"error": body}, status, given)
+    return JSONResponse({"error": _fields(code, message, details or {})}, status, given)
+
+
+def _fields(code: str, message: str, details: Mapping[str, object]) -> dict[str, object]:
+    """Return what an error says; details that are no JSON are left out, half a surrogate pair becomes "?"."""
+    shown: Mapping[str, object] = details
+    try:
+        json.dumps(details, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        log.exception("error_details_left_out", code=code)
+        shown = {}
+    text = message.encode(errors="replace").decode()
+    return {"code": code, "message": text, "details": dict(shown), "request_id": request_id.get()}
 
 
 def internal_error() -> Response:
@@ -203,23 +209,40 @@ def refused_response(error: HTTPException) -> Response:
 
 
 def service_error_response(error: ServiceError, named: NamedRequest | None = None) -> Response:
-    """Answer what a service said of a request, and of its name if it has one; 500s are bland and logged."""
+    """Return what a service said of a request, and of its name if it has one; 500s are bland and logged."""
     status = status_of(error)
-    if status >= 500 and status not in (503, 504):
-        log.error("service_failed", reason=error.reason, code=error.code.name, kind=type(error).__name__)
+    if not _may_be_told(error):
         return internal_error()
     headers = {}
     if status in (429, 503):
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 0)))
+        after_s = error.retry_after_s
+        headers["Retry-After"] = str(max(1, math.ceil(after_s)) if after_s and math.isfinite(after_s) else 1)
     message, details = error.message, _details(error)
     if named and error.reason == RequestIdReused.reason and details.get("request_id") == named.request_id:
         message, details = _key_reused(named, details)
     return error_response(status, error.reason, message, details, headers)
 
 
+def service_error_fields(error: ServiceError) -> dict[str, object]:
+    """Return what the body of that has, for the end of a stream whose status is long sent."""
+    if not _may_be_told(error):
+        return _fields(Internal.reason, _INTERNAL_MESSAGE, {})
+    return _fields(error.reason, error.message, _details(error))
+
+
+def _may_be_told(error: ServiceError) -> bool:
+    """Whether the caller may be told what a service said; what it may not be told, the log says."""
+    status = status_of(error)
+    if status < 500 or status in (503, 504):
+        return True
+    log.error("service_failed", reason=error.reason, code=error.code.name, kind=type(error).__name__)
+    return False
+
+
 def _key_reused(named: NamedRequest, details: Mapping[str, object]) -> tuple[str, dict[str, object]]:
     """Say it of the key: a request id that was made of one is nothing that the caller has seen."""
-    field = _REST_FIELDS.get(str(details["field"]), details["field"])
+    told = str(details.get("field", "content"))
+    field = _REST_FIELDS.get(told, told)
     shown: dict[str, object] = {"idempotency_key": named.key, "field": field}
     if named.key.lower() == named.request_id:
         shown["request_id"] = named.request_id
@@ -228,6 +251,8 @@ def _key_reused(named: NamedRequest, details: Mapping[str, object]) -> tuple[str
 
 def _details(error: ServiceError) -> dict[str, object]:
     details: dict[str, object] = {key: _value(key, text) for key, text in error.metadata.items()}
+    for key, listed in error.lists.items():
+        details |= {key: list(listed.values), key + LEFT_OUT: listed.left_out}
     if error.violations:
         details["violations"] = [
             {"field": wrong.field, "problem": wrong.problem} for wrong in error.violations
@@ -236,8 +261,6 @@ def _details(error: ServiceError) -> dict[str, object]:
 
 
 def _value(key: str, text: str) -> object:
-    if key in _JSON:
-        return json.loads(text)
     return int(text) if key in _NUMBERS and _WHOLE_NUMBER.fullmatch(text) else text
 
 

@@ -5,7 +5,6 @@ something failed it has the type "error" instead, with the error that a request 
 So whoever reads can tell a whole export from one that broke off.
 """
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from google.protobuf.message import Message as Proto
 
 from gateway import views
 from gateway.auth import CurrentUser
-from gateway.errors import service_error_response
+from gateway.errors import service_error_fields
 from gateway.services import Services
 from gateway.slots import UserSlots
 from protos.chat.v1 import chat_pb2
@@ -98,7 +97,7 @@ async def _encoded(pieces: AsyncIterator[Iterator[Line]]) -> AsyncIterator[bytes
             yield b"".join(_line(kind, data) for kind, data in lines)
     except ServiceError as error:
         log.warning("export_broken_off", reason=error.reason)
-        yield _line("error", json.loads(bytes(service_error_response(error).body))["error"])
+        yield _line("error", service_error_fields(error))
     else:
         yield _line("end", {"lines": dict(counts)})
 

@@ -1,28 +1,40 @@
 """The one error model: typed errors here, ``google.rpc.Status`` on the wire, typed errors again there.
 
 Every error carries a machine-readable reason, a message for people, and every
-dynamic value of that message in its metadata. Rooms add their own by subclassing
-`ServiceError`; `to_status` and `from_rpc_error` are the only mappers.
+dynamic value of that message in its metadata, as far as it fits on the wire (`error_room`).
+Rooms add their own by subclassing `ServiceError`; `to_status` and `from_rpc_error` are the
+only mappers, and neither raises, whatever an error holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from servicekit.context import request_id
+from servicekit.error_room import (
+    LEFT_OUT,
+    MAX_MESSAGE_BYTES,
+    MAX_VALUE_BYTES,
+    ErrorRoom,
+    JsonValue,
+    Listed,
+    cut,
+    listed_in,
+)
 
 #: The ErrorInfo domain of every error of this system.
 DOMAIN = "holdfast"
 
-#: A status travels in HTTP/2 trailers, three times over, and clients refuse more than 8 KiB of them.
-_MAX_MESSAGE_BYTES = 512
-_MAX_VALUE_BYTES = 1_024
+#: AIP-193's bound on a reason.
+_MAX_REASON_BYTES = 63
+#: Nobody waits for longer than a day to repeat a call.
+_MAX_RETRY_AFTER_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +60,19 @@ class ServiceError(Exception):
         message: str,
         *,
         metadata: Mapping[str, object] | None = None,
+        lists: Mapping[str, Sequence[JsonValue]] | None = None,
         violations: Sequence[Violation] = (),
         retry_after_s: float | None = None,
     ) -> None:
-        """Take the sentence for people and the values in it; values become strings."""
+        """Make the error of a sentence for people and the values in it, which become strings.
+
+        `lists` are values of which there may be more than fit on the wire, those that matter most first:
+        the caller gets as many as fit, and how many are left out.
+        """
         super().__init__(message)
         self.message = message
         self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
+        self.lists = {key: Listed(tuple(values)) for key, values in (lists or {}).items()}
         self.violations = tuple(violations)
         self.retry_after_s = retry_after_s
         self.request_id = request_id.get()
@@ -181,48 +199,49 @@ def to_status(error: ServiceError) -> grpc.Status:
 
 
 def to_rpc_status(error: ServiceError) -> Any:
-    """Answer the google.rpc.Status: one ErrorInfo, and BadRequest or RetryInfo where they apply."""
-    details = [_info(error)]
+    """Return the google.rpc.Status: one ErrorInfo, and BadRequest or RetryInfo where they apply.
+
+    It fits on the wire, whatever the error holds: texts are cut, and lists have the values that fit.
+    """
+    message = cut(error.message, MAX_MESSAGE_BYTES)
+    room = ErrorRoom(message)
+    info = _info(error, room)
+    details = [info]
     if error.violations:
-        details.append(_bad_request(error.violations))
+        details.append(_bad_request(error.violations, room))
     if error.retry_after_s is not None:
         details.append(_retry(error.retry_after_s))
+    # Lists take what the others leave.
+    info.metadata.update(room.lists(error.lists))
     code: int = error.code.value[0]
-    message = _cut(error.message, _MAX_MESSAGE_BYTES)
     return status_pb2.Status(code=code, message=message, details=[_pack(d) for d in details])
 
 
 #: One of google.rpc's detail messages; that package publishes no types.
-_Detail = Message
+_Detail = Any
 
 
-def _info(error: ServiceError) -> _Detail:
-    metadata = {key: _cut(value, _MAX_VALUE_BYTES) for key, value in error.metadata.items()}
+def _info(error: ServiceError, room: ErrorRoom) -> _Detail:
+    # An error that came over the wire, and is sent on, has its lists in the metadata too.
+    of_lists = {name for key in error.lists for name in (key, key + LEFT_OUT)}
+    given = {key: text for key, text in error.metadata.items() if key not in of_lists}
     if error.code == grpc.StatusCode.INTERNAL:
-        metadata["request_id"] = request_id.get()
-    info: _Detail = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
-    return info
+        given = {**given, "request_id": request_id.get()}
+    metadata = dict(room.pairs(list(given.items()), MAX_VALUE_BYTES))
+    reason = cut(error.reason, _MAX_REASON_BYTES)
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
 
 
-def _cut(text: str, max_bytes: int) -> str:
-    """Answer as much of the text as fits, whole characters only."""
-    raw = text.encode()
-    return text if len(raw) <= max_bytes else raw[: max_bytes - 3].decode(errors="ignore") + "…"
-
-
-def _bad_request(violations: Sequence[Violation]) -> _Detail:
+def _bad_request(violations: Sequence[Violation], room: ErrorRoom) -> _Detail:
+    texts = room.pairs([(wrong.field, wrong.problem) for wrong in violations], MAX_MESSAGE_BYTES)
     violation = error_details_pb2.BadRequest.FieldViolation
-    listed = [
-        violation(field=_cut(v.field, _MAX_MESSAGE_BYTES), description=_cut(v.problem, _MAX_MESSAGE_BYTES))
-        for v in violations
-    ]
-    request: _Detail = error_details_pb2.BadRequest(field_violations=listed)
-    return request
+    listed = [violation(field=field, description=problem) for field, problem in texts]
+    return error_details_pb2.BadRequest(field_violations=listed)
 
 
 def _retry(retry_after_s: float) -> _Detail:
     delay = duration_pb2.Duration()
-    delay.FromMilliseconds(round(retry_after_s * 1000))
+    delay.FromMilliseconds(round(min(max(0.0, retry_after_s), _MAX_RETRY_AFTER_S) * 1000))
     info: _Detail = error_details_pb2.RetryInfo(retry_delay=delay)
     return info
 
@@ -277,6 +296,7 @@ def from_rpc_error(
     kind = (known or {}).get(info.reason) or _COMMON.get(info.reason)
     received = _make(kind, message, info.reason, code)
     received.metadata = dict(info.metadata)
+    received.lists = listed_in(received.metadata)
     received.violations = _violations(details.get("BadRequest"))
     received.retry_after_s = _retry_after_s(details.get("RetryInfo"))
     return received
@@ -305,18 +325,21 @@ def _bare(code: grpc.StatusCode, message: str) -> ServiceError:
 
 
 def _details(error: grpc.RpcError) -> dict[str, _Detail]:
-    """Unpack the status details by message name; an answer without them has none."""
+    """Return the status details by message name; none of a status that has none or is broken."""
     trailing: Any = error.trailing_metadata() or ()
-    packed = next((value for key, value in trailing if key == "grpc-status-details-bin"), None)
-    if packed is None:
+    packed = next((value for key, value in trailing if key == "grpc-status-details-bin"), b"")
+    try:
+        return dict(_unpacked(status_pb2.Status.FromString(packed)))
+    except DecodeError:
+        # A peer that is no gRPC server of ours, or a proxy that rewrote it: what is left is the code.
         return {}
-    found: dict[str, _Detail] = {}
-    for detail in status_pb2.Status.FromString(packed).details:
+
+
+def _unpacked(status: Any) -> Iterator[tuple[str, _Detail]]:
+    for detail in status.details:
         for kind in (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo):
             if detail.Is(kind.DESCRIPTOR):
-                found[kind.DESCRIPTOR.name] = message = kind()
-                detail.Unpack(message)
-    return found
+                yield kind.DESCRIPTOR.name, kind.FromString(detail.value)
 
 
 def _violations(detail: Any) -> tuple[Violation, ...]:

@@ -62,7 +62,9 @@ _UPLOAD_BODY: dict[str, Any] = {
                         "export_chat": {
                             "type": "string",
                             "description": "which chat of a file that holds several: its id or name, "
-                            "as the error IMPORT_CHOOSE_CHAT lists them in `details.chats`",
+                            "as the error IMPORT_CHOOSE_CHAT lists them in `details.chats`. Of more chats "
+                            "than an error holds, `details.chats_left_out` are not listed; a part of a name "
+                            "lists the chats that have it",
                         },
                         "file": {
                             "type": "string",
@@ -84,6 +86,7 @@ _UPLOAD_BODY: dict[str, Any] = {
     responses=errors(
         "IMPORT_UNREADABLE",
         "IMPORT_ENCRYPTED",
+        "IMPORT_CHOOSE_CHAT",
         401,
         "USER_NOT_FOUND",
         "REQUEST_TIMEOUT",

@@ -9,6 +9,8 @@ import pytest
 
 from chat_service.settings import ChatSettings
 from protos.chat.v1 import chat_pb2
+from servicekit.error_room import JsonValue, Listed
+from servicekit.errors import ServiceError
 from tests.chat_service.clients import ChatClient, export, refused, served
 from tests.chat_service.conftest import Connection
 from tests.chat_service.parsers.test_archives import IOS, archive, overlapping, threads
@@ -84,28 +86,22 @@ def test_lines_before_the_first_message_are_reported(client: ChatClient, user_id
 
 
 def test_the_chats_to_choose_from_are_in_the_error(client: ChatClient, user_id: str) -> None:
-    offered = [
+    offered: list[JsonValue] = [
         {"id": "22", "name": "Bert", "message_count": 2},
         {"id": "11", "name": "saved messages", "message_count": 1},
         {"id": "99", "name": "Bert", "message_count": 1},
     ]
-    with refused("IMPORT_CHOOSE_CHAT", file_name="result.json", chats=json.dumps(offered)):
+    with pytest.raises(ServiceError) as raised:
         client.import_file(ACCOUNT, user_id=user_id, file_name="result.json")
+    error = raised.value
+    assert (error.reason, error.metadata["file_name"]) == ("IMPORT_CHOOSE_CHAT", "result.json")
+    assert error.lists == {"chats": Listed(tuple(offered))}
+    # and so they are for callers in other languages
+    assert json.loads(error.metadata["chats"]) == offered
+    assert (error.metadata["chat_count"], error.metadata["chats_left_out"]) == ("3", "0")
 
     chat = client.import_file(ACCOUNT, user_id=user_id, file_name="result.json", export_chat="22")
     assert (chat.display_name, chat.message_count) == ("Bert", 2)
-
-
-def test_chats_without_end_are_offered_as_far_as_an_answer_holds(client: ChatClient, user_id: str) -> None:
-    message = {"id": 1, "type": "message", "date": "2024-01-01T10:00:00", "from": "A", "text": "x"}
-    chats = [
-        {"id": number, "name": "名" * 200, "messages": [message] * (1 + number % 5)}
-        for number in range(1_000)
-    ]
-    content = json.dumps({"chats": {"list": chats}}).encode()
-
-    with refused("IMPORT_CHOOSE_CHAT"):
-        client.import_file(content, user_id=user_id)
 
 
 def test_a_thread_of_a_download_is_chosen_by_its_folder(client: ChatClient, user_id: str) -> None:

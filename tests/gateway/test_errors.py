@@ -1,12 +1,16 @@
 """One shape for every error, one table from gRPC to HTTP."""
 
+import json
 from collections.abc import Callable
 
 import grpc
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from gateway.errors import service_error_response, status_of
-from servicekit.errors import InvalidField, RateLimited, ServiceError, Unavailable
+from gateway.errors import NamedRequest, service_error_fields, service_error_response, status_of
+from servicekit.error_room import Listed
+from servicekit.errors import InvalidField, RateLimited, ServiceError, Unavailable, Violation
 from tests.gateway.house import Api, RunningGateway, error
 
 Connect = Callable[..., Api]
@@ -63,6 +67,91 @@ def test_numbers_of_the_contract_are_numbers() -> None:
     assert b'"details":{"required":400,"available":-1,"user_id":"7"}' in body
     unready = made("CHAT_NOT_READY", grpc.StatusCode.FAILED_PRECONDITION, percent=11)
     assert b'"details":{"percent":11}' in bytes(service_error_response(unready).body)
+
+
+def nested(depth: int) -> object:
+    """Return a list in a list in a list, deeper than JSON is written."""
+    value: object = "bottom"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+_NAMED = NamedRequest("order-1", "0197a3c2-8d1e-7b6a-9f43-2c5d8e7f6a10")
+#: Whatever Python can hold, half surrogate pairs, NaN and numbers of thousands of digits among it.
+_anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.builds(pow, st.just(10), st.just(5_000)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_keys = st.sampled_from(["field", "request_id", "chats", "chats_left_out", "limit", "violations"]) | st.text()
+_values = st.text() | st.sampled_from([_NAMED.request_id, "[{", "9" * 5_000, "1e999", "NaN", "[" * 5_000])
+
+
+@given(
+    reason=st.sampled_from(["IMPORT_CHOOSE_CHAT", "REQUEST_ID_REUSED", "RATE_LIMITED"]) | st.text(),
+    code=st.sampled_from(list(grpc.StatusCode)),
+    message=st.text(),
+    metadata=st.dictionaries(_keys, _values),
+    lists=st.dictionaries(_keys, st.builds(Listed, st.lists(_anything).map(tuple), st.integers())),
+    violations=st.lists(st.builds(Violation, st.text(), st.text())),
+    retry_after_s=st.none() | st.floats(),
+    named=st.none() | st.just(_NAMED),
+)
+@example(
+    reason="REQUEST_ID_REUSED",
+    code=grpc.StatusCode.ALREADY_EXISTS,
+    message="no",
+    metadata={"request_id": _NAMED.request_id},
+    lists={},
+    violations=[],
+    retry_after_s=None,
+    named=_NAMED,
+)
+@example(
+    reason="IMPORT_CHOOSE_CHAT",
+    code=grpc.StatusCode.INVALID_ARGUMENT,
+    message="\ud800",
+    metadata={"chats": '[{"id": "1", "na…'},
+    lists={"chats": Listed((nested(5_000), float("nan"), "\ud800"))},  # type: ignore[arg-type]
+    violations=[],
+    retry_after_s=float("inf"),
+    named=None,
+)
+def test_the_mapper_answers_in_the_one_shape_whatever_an_error_holds(
+    reason: str,
+    code: grpc.StatusCode,
+    message: str,
+    metadata: dict[str, str],
+    lists: dict[str, Listed],
+    violations: list[Violation],
+    retry_after_s: float | None,
+    named: NamedRequest | None,
+) -> None:
+    wrong = made(reason, code, **metadata)
+    wrong.message, wrong.lists, wrong.retry_after_s = message, lists, retry_after_s
+    wrong.violations = tuple(violations)
+    # when it is mapped for an answer, and for the end of a stream
+    answer, fields = service_error_response(wrong, named), service_error_fields(wrong)
+    # then both are what every error is
+    shown = json.loads(bytes(answer.body))["error"]
+    for told in (shown, fields):
+        assert set(told) == {"code", "message", "details", "request_id"}
+        assert isinstance(told["details"], dict)
+        json.dumps(told, allow_nan=False, ensure_ascii=False).encode(errors="strict")
+    assert answer.status_code not in (429, 503) or int(answer.headers["Retry-After"]) >= 1
+
+
+def test_a_list_of_a_service_is_a_list_and_says_how_much_it_leaves_out() -> None:
+    wrong = made("IMPORT_CHOOSE_CHAT", grpc.StatusCode.INVALID_ARGUMENT, chats="[…", chat_count=3)
+    wrong.lists = {"chats": Listed(({"id": "1", "name": "[1]"},), 2)}
+    details = json.loads(bytes(service_error_response(wrong).body))["error"]["details"]
+    assert details == {"chats": [{"id": "1", "name": "[1]"}], "chat_count": 3, "chats_left_out": 2}
 
 
 def test_a_field_error_lists_the_field() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.chat_service.accounts import meta_download, telegram_account
 from tests.chat_service.parsers.test_archives import IOS, archive, overlapping
 from tests.chat_service.parsers.test_exports import EXPORTS, packed
 from tests.gateway.house import Api, RunningGateway, error, good
@@ -88,6 +89,51 @@ def test_one_chat_of_an_account_is_chosen_from_the_list_in_the_error(user: Api) 
     chat = good(upload(user, "result.json", ACCOUNT.read_bytes(), export_chat=chosen), 201)
 
     assert (chat["display_name"], chat["message_count"]) == ("Bert", 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        pytest.param(meta_download(13), 13, id="13 threads of Meta"),
+        pytest.param(
+            telegram_account([f"chat {number}" for number in range(18)]), 18, id="18 Telegram chats"
+        ),
+        pytest.param(telegram_account(["😀" * 30, "🇩🇪" * 15, "👩‍👩‍👧" * 10]), 3, id="names of emoji"),
+        pytest.param(
+            telegram_account(['"}], \u2028"x": [{"', "\\" * 200, "[" * 250]), 3, id="names of marks"
+        ),
+    ],
+)
+def test_every_chat_of_a_file_can_be_chosen_from_the_list(user: Api, content: bytes, count: int) -> None:
+    user.store()
+    # when a file with several chats is uploaded
+    details = error(upload(user, "export", content), 400, "IMPORT_CHOOSE_CHAT")
+    # then the error has all of them
+    assert (details["chat_count"], details["chats_left_out"]) == (count, 0)
+    assert len(details["chats"]) == count
+    # and the last one can be chosen by what the list says
+    last = details["chats"][-1]
+    chat = good(upload(user, "export", content, export_chat=last["id"]), 201)
+    assert chat["display_name"] == last["name"]
+
+
+@pytest.mark.parametrize("name", ["chat", "名" * 200], ids=["short names", "long names"])
+def test_of_chats_without_end_the_largest_are_listed_and_the_others_counted(user: Api, name: str) -> None:
+    user.store()
+    content = telegram_account([f"{name} {number}" for number in range(1_000)])
+    # when a file has more chats than an error can hold
+    details = error(upload(user, "result.json", content), 400, "IMPORT_CHOOSE_CHAT")
+    # then it says how many it does not list
+    listed = details["chats"]
+    assert 1 <= len(listed) < 1_000
+    assert (details["chat_count"], details["chats_left_out"]) == (1_000, 1_000 - len(listed))
+    counts = [chat["message_count"] for chat in listed]
+    assert (counts[0], counts) == (5, sorted(counts, reverse=True))
+    # and a part of a name lists those that have it
+    wanted = f"{name[1:].upper()} 99"
+    narrowed = error(upload(user, "result.json", content, export_chat=wanted), 400, "IMPORT_CHOOSE_CHAT")
+    assert narrowed["chat_count"] == 11
+    assert all(f"{name} 99" in chat["name"] for chat in narrowed["chats"])
 
 
 def test_the_format_the_zone_and_the_order_of_dates_can_be_said(user: Api) -> None:

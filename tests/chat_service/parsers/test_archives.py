@@ -122,6 +122,15 @@ def test_several_chats_are_listed_and_one_of_them_is_chosen() -> None:
         read_archive(threads(), export_chat="inbox/c_3")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "offered"), [("MIA", ["mia.🌻, Luca"]), (", ", ["Jana Nováková, Petr", "mia.🌻, Luca"])]
+)
+def test_a_part_of_a_name_offers_the_chats_that_have_it(wanted: str, offered: list[str]) -> None:
+    with pytest.raises(SeveralChats, match=f"no chat of that id or name; {len(offered)} have it") as raised:
+        read_archive(threads(), export_chat=wanted)
+    assert [chat.name for chat in raised.value.chats] == offered
+
+
 def test_a_damaged_thread_does_not_keep_the_others_from_being_chosen() -> None:
     anna, damaged = (
         content_of("messenger_encrypted"),
