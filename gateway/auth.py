@@ -28,6 +28,10 @@ _MAX_TOKEN_CHARS = 8_192
 _VERIFIED_S = 60.0
 _MAX_VERIFIED = 10_000
 
+#: The last second of the year 9999. A token that lives longer is a mistake, and a number of thousands of
+#: digits, which JSON can spell, fits into no clock.
+_LAST_SECOND = 253_402_300_799
+
 
 class VerifiedTokens:
     """Whose token it was, by its hash: checking a signature costs more than all else in a small request."""
@@ -68,7 +72,7 @@ class TokenVerifier:
         if (user_id := self._verified.get(digest)) is None:
             claims = await self._verify(token)
             user_id = _subject(claims)
-            self._verified.add(digest, user_id, int(claims["exp"]) + self._leeway_s)
+            self._verified.add(digest, user_id, _expire_time_s(claims) + self._leeway_s)
         return user_id
 
     async def _verify(self, token: str) -> dict[str, Any]:
@@ -82,7 +86,7 @@ class TokenVerifier:
         except jwt.ExpiredSignatureError:
             _refuse("has expired")
         except jwt.PyJWTError:
-            # Which check failed helps only somebody who forges.
+            # Which check failed helps only a forger.
             _refuse("is not valid")
 
     def _claims(self, token: str, key: jwt.PyJWK | str) -> dict[str, Any]:
@@ -104,6 +108,14 @@ def _subject(claims: dict[str, Any]) -> str:
     except (InvalidField, UnicodeEncodeError):
         _refuse("names no user: sub must have 1 to 128 characters")
     return user_id
+
+
+def _expire_time_s(claims: dict[str, Any]) -> int:
+    """Return when a verified token expires; PyJWT has converted `exp` before, so that this does not fail."""
+    expire_time_s = int(claims["exp"])
+    if expire_time_s > _LAST_SECOND:
+        _refuse("is not valid")
+    return expire_time_s
 
 
 def _refuse(problem: str) -> NoReturn:

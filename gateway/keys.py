@@ -114,7 +114,7 @@ class JwksUrl:
         try:
             # urllib blocks, and a blocked event loop serves nobody.
             keys = await asyncio.to_thread(self._client.get_signing_keys, refresh=True)
-        except (jwt.PyJWTError, OSError, ValueError) as error:
+        except (jwt.PyJWTError, OSError, ValueError, RecursionError) as error:
             # A provider that is down, or that answers something else than keys.
             log.warning("jwks_not_fetched", error=str(error))
             self._failed = True

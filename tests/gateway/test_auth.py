@@ -18,13 +18,16 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from gateway.auth import TokenVerifier
 from gateway.errors import Refused
 from gateway.idempotency import request_id_of
 from gateway.keys import JwksUrl
-from gateway.settings import GatewaySettings
+from gateway.scopes import scopes
+from gateway.settings import DEVELOPMENT_SECRET, GatewaySettings
 from tests.eventually import eventually
 from tests.gateway.house import Api, RunningGateway, error, token
 
@@ -62,21 +65,58 @@ def forged(header: dict[str, object], claims: dict[str, object], key: bytes = b"
     return (signed + b"." + signature).decode()
 
 
+def signed(claims: str = "", header: str = "") -> str:
+    """Return a token whose signature is good; the JSON given here comes behind what a good token says."""
+    good = json.dumps(jwt.decode(token("alice"), options={"verify_signature": False}))
+    parts = ('{"alg": "HS256"}', header), (good, claims)
+    texts = [f"{text[:-1]}, {more}}}" if more else text for text, more in parts]
+    encoded = [base64.urlsafe_b64encode(text.encode(errors="surrogatepass")).rstrip(b"=") for text in texts]
+    message = b".".join(encoded)
+    signature = jwt.get_algorithm_by_name("HS256").sign(message, DEVELOPMENT_SECRET.encode())
+    return (message + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+
+#: JSON that Python reads, and then refuses to convert, compare, hash, nest or encode.
+_AWKWARD = st.sampled_from(
+    [
+        *("9" * 4_001, "-" + "9" * 4_001, "9" * 4_301, "1e308", "1e999", "-1e999", "NaN", "Infinity", "1.5"),
+        *(
+            '"' + "9" * 4_001 + '"',
+            '"\u0663"',
+            '"1e5"',
+            '"\\ud800"',
+            '""',
+            "true",
+            "null",
+            "[]",
+            "{}",
+            "[[]]",
+        ),
+        *('[{"holdfast": 1}]', '["holdfast", 7]', "[" * 1_500 + "]" * 1_500, '{"a":' * 600 + "1" + "}" * 600),
+    ]
+)
+
+
 def signed_by_rsa(kid: str | None = "one", **claims: Any) -> str:
     good = jwt.decode(token("alice", **claims), options={"verify_signature": False})
     return jwt.encode(good, RSA_KEY, algorithm="RS256", headers={"kid": kid} if kid else None)
 
 
 @contextmanager
-def identity_provider(keys: list[dict[str, Any]]) -> Iterator[tuple[str, list[str]]]:
-    """Publish keys over HTTP, and tell what was asked for; while there are no keys it is down."""
+def identity_provider(
+    keys: list[dict[str, Any]], raw: bytes | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """Publish keys over HTTP, and tell what was asked for; while there are no keys it is down.
+
+    With `raw` it publishes that instead.
+    """
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            body = json.dumps({"keys": keys}).encode()
-            self.send_response(200 if keys else 500)
+            body = json.dumps({"keys": keys}).encode() if raw is None else raw
+            self.send_response(200 if keys or raw else 500)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -118,6 +158,11 @@ def test_a_good_token_is_let_through(alone: RunningGateway, connect: Connect) ->
         pytest.param(token("alice", iss="other"), id="wrong issuer"),
         pytest.param(token("alice", nbf=4_000_000_000), id="not yet valid"),
         pytest.param(token("alice", exp="tomorrow"), id="exp is no number"),
+        pytest.param(signed('"exp": ' + "9" * 4_001), id="exp has 4,001 digits"),
+        pytest.param(signed('"exp": 1e308'), id="exp has 308 digits"),
+        pytest.param(token("alice", exp=253_402_300_800), id="exp lies in the year 10000"),
+        pytest.param(signed('"exp": 1e999'), id="exp is infinite"),
+        pytest.param(signed('"jti": ' + "9" * 4_301), id="a claim has 4,301 digits"),
         pytest.param(token(""), id="empty sub"),
         pytest.param(token("x" * 129), id="long sub"),
         pytest.param(token("a\x00b"), id="sub with NUL"),
@@ -143,6 +188,38 @@ def test_a_bad_token_is_refused(alone: RunningGateway, connect: Connect, bearer:
     # then it is refused, and the answer says how to authenticate
     error(refused, 401, "UNAUTHENTICATED")
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@settings(max_examples=300)
+@given(
+    claims=st.dictionaries(
+        st.sampled_from(["exp", "iat", "nbf", "sub", "iss", "aud", "jti", "scope", "scp", "auth_time"]),
+        _AWKWARD,
+    ),
+    header=st.dictionaries(
+        st.sampled_from(["kid", "typ", "alg", "crit", "b64", "cty", "x5c", "jwk", "jku"]), _AWKWARD
+    ),
+)
+def test_whatever_a_signed_token_says_it_is_good_or_refused(
+    claims: dict[str, str], header: dict[str, str]
+) -> None:
+    told = (", ".join(f'"{name}": {value}' for name, value in given.items()) for given in (claims, header))
+    bearer = signed(*told)
+    user_id, refusal = asyncio.run(judged(bearer))
+    if refusal:
+        assert (refusal.status_code, refusal.code) == (401, "UNAUTHENTICATED")
+    else:
+        # what the operators' routes read of it can be read, too
+        assert 1 <= len(user_id) <= 128
+        assert "holdfast:admin" not in scopes(jwt.decode(bearer, options={"verify_signature": False}))
+
+
+async def judged(bearer: str) -> tuple[str, Refused | None]:
+    """Return whose token it is, or why it is refused."""
+    try:
+        return await TokenVerifier(GatewaySettings()).user_id(bearer), None
+    except Refused as error:
+        return "", error
 
 
 def test_of_two_tokens_none_counts(alone: RunningGateway, connect: Connect) -> None:
@@ -296,6 +373,16 @@ class TestJwksUrl:
             # then none of them waits, and one fetch is on its way for all of them
             asyncio.run(ask())
             assert len(asked) == 1
+
+    @pytest.mark.parametrize(
+        "keys", ['{"keys": [7]}', "[" * 5_000, "9" * 5_000, "\ufffe", '{"keys": [{"kty": []}]}']
+    )
+    async def test_a_provider_that_publishes_no_keys_is_one_that_is_down(self, keys: str) -> None:
+        with identity_provider([], raw=keys.encode()) as (url, _):
+            source = JwksUrl(GatewaySettings.model_validate({"jwt_jwks_url": url}))
+            with pytest.raises(Refused) as refused:
+                await source.find("one")
+            assert refused.value.status_code == 503
 
     def test_a_provider_that_is_down_is_503_and_not_401(self, start: Start, connect: Connect) -> None:
         # An app that hears 401 logs its user out.
