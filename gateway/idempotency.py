@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
@@ -36,8 +36,21 @@ def request_id_of(user_id: str, key: str | None) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{len(user_id)}:{user_id}:{key}"))
 
 
+def key_header(more: str) -> Any:
+    """Return the header as a parameter of a route, with its bounds; `more` ends its description."""
+    return Header(
+        alias=HEADER,
+        description=f"Names this request: a UUID, or 1 to 255 visible characters. {more}",
+        json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        examples=["b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11"],
+    )
+
+
 def name_request(request: Request, user_id: str, key: str | None) -> str:
-    """Answer the UUID that names the request, and leave the key for errors to name. Raises `FieldRefused`."""
+    """Return the UUID that names the request, and leave the key for errors to name. Raises `FieldRefused`."""
+    # Of two, the caller or a proxy might repeat the request under the other one.
+    if len(request.headers.getlist(HEADER)) > 1:
+        raise FieldRefused(HEADER, "must come once", status=400)
     request_id = request_id_of(user_id, key)
     request.state.named = NamedRequest(key, request_id) if key is not None else None
     return request_id
@@ -48,13 +61,7 @@ async def _request_id(
     user_id: CurrentUser,
     key: Annotated[
         str | None,
-        Header(
-            alias=HEADER,
-            description="Names this request: a UUID, or 1 to 255 visible characters. Repeating the request "
-            "under the same key does it once and answers as the first time.",
-            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-            examples=["b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11"],
-        ),
+        key_header("Repeating the request under the same key does it once and answers as the first time."),
     ] = None,
 ) -> str:
     given = name_request(request, user_id, key)

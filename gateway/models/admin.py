@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from gateway.models.base import Text, Time, example
+from gateway.models.base import WITHOUT_NUL, Text, Time, example
 from gateway.models.credits import Transaction
 
 _Reason = Annotated[Text, StringConstraints(min_length=1, max_length=512)]
 _UserId = Annotated[Text, StringConstraints(min_length=1, max_length=128)]
 _REASON = Field(
-    description="why, 1 to 512 characters: stands in the user's list of transactions, and is erased with them"
+    description="why, 1 to 512 characters: stands in the user's list of transactions, and is erased with it",
+    json_schema_extra={"pattern": WITHOUT_NUL},
 )
 _AMOUNT = Field(ge=1, le=10**12, description="coins")
 
@@ -29,7 +30,10 @@ class AdminGrantRequest(BaseModel):
 
     model_config = example(user_id="alice", amount=100, type="ADJUSTMENT", reason="lost in an outage")
 
-    user_id: _UserId = Field(description="whose coins; an account is made for a user who has none")
+    user_id: _UserId = Field(
+        description="whose coins; an account is made for a user who has none",
+        json_schema_extra={"pattern": WITHOUT_NUL},
+    )
     amount: int = _AMOUNT
     type: GrantType = GrantType.ADJUSTMENT
     reason: _Reason = _REASON
@@ -40,7 +44,7 @@ class AdminRefundRequest(BaseModel):
 
     model_config = example(user_id="alice", amount=400, reason="money returned on 2026-03-01")
 
-    user_id: _UserId = Field(description="whose coins")
+    user_id: _UserId = Field(description="whose coins", json_schema_extra={"pattern": WITHOUT_NUL})
     amount: int = _AMOUNT
     allow_reserved: bool = Field(
         False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from gateway.models.base import Text, Time, example
+from gateway.models.base import Text, Time, example, length
 
 ORDER_ID = "0197a3c6-02b4-7c11-9d2e-5a6b7c8d9e0f"
 
@@ -58,12 +58,12 @@ class OrderRequest(BaseModel):
 
     model_config = example(package_id="coins-400", provider="STRIPE", currency="EUR")
 
-    package_id: Text = Field(max_length=64)
+    package_id: Text = Field(json_schema_extra=length(1, 64))
     provider: PaymentProvider
     currency: Annotated[Text, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
         # pydantic shows no pattern behind a check of our own.
         description="ISO 4217 code",
-        json_schema_extra={"pattern": "^[A-Z]{3}$"},
+        json_schema_extra={"minLength": 3, "maxLength": 3, "pattern": "^[A-Z]{3}$"},
     )
 
 

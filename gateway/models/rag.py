@@ -1,5 +1,7 @@
 """Questions about a chat, what is found, and what is answered."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field, JsonValue
 
 from gateway.models.base import CHAT_ID, Text, Time, example, length
@@ -15,6 +17,14 @@ _MESSAGE: dict[str, JsonValue] = {
     "kind": "TEXT",
     "edited": False,
     "attachment_name": "",
+}
+
+
+_Author = Annotated[Text, Field(json_schema_extra=length(1, 1_024))]
+#: A time without a zone, or none.
+_LOCAL_TIME: dict[str, JsonValue] = {
+    "maxLength": 26,
+    "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+)?)?$",
 }
 
 
@@ -47,20 +57,31 @@ class QueryRequest(BaseModel):
 
     model_config = example(chat_id=CHAT_ID, question="What did Alice say about the lighthouse last summer?")
 
-    chat_id: Text = Field(description="UUID of a chat of the user")
+    chat_id: Text = Field(description="UUID of a chat of the user", json_schema_extra={"format": "uuid"})
     question: Text = Field(
         description="1 to 2,000 characters, in any language", json_schema_extra=length(1, 2_000)
     )
-    conversation_id: Text = Field("", description="the conversation that it goes on; absent begins a new one")
-    authors: list[Text] = Field(
+    conversation_id: Text = Field(
+        "",
+        description="UUID of the conversation that it goes on; absent or empty begins a new one",
+        json_schema_extra={"maxLength": 36},
+    )
+    authors: list[_Author] = Field(
         default_factory=list,
-        description="only passages in which one of these wrote; absent: understood from the question",
+        description="only passages in which one of these wrote, as written in the file; at most 20; "
+        "absent: understood from the question",
+        json_schema_extra={"maxItems": 20},
     )
     from_local_time: Text = Field(
-        "", description="only passages of this time or later; absent: understood from the question"
+        "",
+        description="only passages of this time or later, such as 2024-06-01T00:00:00 or 2024-06-01; "
+        "absent: understood from the question",
+        json_schema_extra=_LOCAL_TIME,
     )
     to_local_time: Text = Field(
-        "", description="only passages before this time; absent: understood from the question"
+        "",
+        description="only passages before this time; absent: understood from the question",
+        json_schema_extra=_LOCAL_TIME,
     )
     passage_count: int = Field(
         0,
@@ -128,6 +149,8 @@ class GenerateRequest(BaseModel):
 
     model_config = example(chat_id=CHAT_ID, category_id="romantic", insight_type_id="response_times")
 
-    chat_id: Text = Field(description="UUID of a chat of the user")
-    category_id: Text = Field(description="what is unlocked, at its price")
-    insight_type_id: Text = Field(description="the insight of it that is answered")
+    chat_id: Text = Field(description="UUID of a chat of the user", json_schema_extra={"format": "uuid"})
+    category_id: Text = Field(description="what is unlocked, at its price", json_schema_extra=length(1, 64))
+    insight_type_id: Text = Field(
+        description="the insight of it that is answered", json_schema_extra=length(1, 64)
+    )

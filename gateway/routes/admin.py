@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 
 from gateway import models, views
-from gateway.idempotency import HEADER, name_request
+from gateway.idempotency import key_header, name_request
 from gateway.openapi import errors
 from gateway.scopes import Operator
 from gateway.services import Backends
@@ -22,12 +22,7 @@ async def _request_id(
     operator: Operator,
     key: Annotated[
         str,
-        Header(
-            alias=HEADER,
-            description="Names this request: a UUID, or 1 to 255 visible characters. Required; repeating the "
-            "request under the same key does it once.",
-            examples=["b9b1f9a4-6a5e-4c0e-8a54-7d2f3a1c0c11"],
-        ),
+        key_header("Required; repeating the request under the same key does it once."),
     ],
 ) -> str:
     return name_request(request, operator, key)

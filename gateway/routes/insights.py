@@ -59,6 +59,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
         "REQUEST_ID_REUSED",
         "CHAT_NOT_READY",
         "NOTHING_TO_UNLOCK",
+        "ACCOUNT_CLOSED",
         "BODY_TOO_LARGE",
     ),
 )
@@ -73,6 +74,11 @@ async def unlock_category(
 
     The coins are reserved now, charged when all insights are made, and released when that fails. In a
     category with `charge_mode` WHAT_SUCCEEDED what was made is charged, and the rest released.
+
+    A job in state RESERVING is an order whose coins are not reserved yet, because the ledger did not answer
+    in time. It goes on by itself: to QUEUED, or to REJECTED when there are too few coins. From then on the
+    same `Idempotency-Key` answers 402, though its first answer was 202; so follow the job, and take 202 for
+    "ordered" and not for "paid".
     """
     request = insight_pb2.UnlockRequest(
         user_id=user_id, chat_id=order.chat_id, category_id=order.category_id, request_id=request_id

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import grpc
+import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.errors import NamedRequest, service_error_fields, service_error_response, status_of
 from servicekit.error_room import Listed
 from servicekit.errors import InvalidField, RateLimited, ServiceError, Unavailable, Violation
-from tests.gateway.house import Api, RunningGateway, error
+from tests.gateway.house import Api, RunningGateway, error, token
 
 Connect = Callable[..., Api]
 
@@ -228,6 +229,26 @@ def test_services_that_are_down_are_503_with_retry_after(alone: RunningGateway, 
     error(connect(alone).get("/api/categories"), 503, "UNAVAILABLE")
     error(connect(alone, "alice").get("/api/credits/balance"), 503, "UNAVAILABLE")
     error(connect(alone, "alice").upload(), 503, "UNAVAILABLE")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/insights/unlock", {"chat_id": "x", "category_id": "x"}),
+        ("POST", "/api/admin/grants", {"user_id": "bob", "amount": 1, "reason": "x"}),
+        ("DELETE", "/api/users/delete-account", None),
+    ],
+)
+@pytest.mark.parametrize("keys", [("one", "two"), ("one", "one")])
+def test_of_two_idempotency_keys_none_counts(
+    alone: RunningGateway, connect: Connect, method: str, path: str, body: object, keys: tuple[str, str]
+) -> None:
+    # given a request that could be repeated under the one or under the other
+    operator = connect(alone, bearer=token("oona", scope="holdfast:admin"))
+    headers = [("Idempotency-Key", key) for key in keys]
+    headers.append(("Authorization", f"Bearer {operator.bearer}"))
+    refused = httpx.request(method, f"{alone.url}{path}", json=body, headers=headers)
+    assert error(refused, 400, "INVALID_FIELD")["field"] == "Idempotency-Key"
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "schlüssel".encode()])

@@ -2,14 +2,20 @@
 
 import json
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
+from chat_service import bootstrap as chat_bootstrap
+from chat_service.settings import ChatSettings
 from protos.credit.v1 import credit_pb2, credit_pb2_grpc
 from protos.insight.v1 import insight_pb2, insight_pb2_grpc
-from tests.gateway.house import Api, error, good
+from tests.eventually import eventually
+from tests.gateway.house import Api, RunningGateway, error, good, unused_port
+from tests.served import ServedApp
 
 
 def grant(channel: grpc.Channel, user_id: str, coins: int) -> None:
@@ -107,6 +113,27 @@ def test_too_few_coins_answer_402_with_required_and_available_as_numbers(user: A
     # then the answer has the numbers
     details = error(refused, 402, "INSUFFICIENT_CREDITS")
     assert (details["required"], details["available"]) == (400, 50)
+
+
+def test_an_order_that_was_taken_while_the_ledger_was_away_may_be_refused_under_its_key(
+    user: Api, chat_settings: ChatSettings, start: Callable[..., RunningGateway], connect: Callable[..., Api]
+) -> None:
+    # given a user with too few coins, and a chat_service that does not reach the ledger
+    order = {"chat_id": user.chat(), "category_id": "romantic"}
+    key = {"Idempotency-Key": "order-1"}
+    away = {"credit_target": f"127.0.0.1:{unused_port()}", "job_credit_timeout_s": 0.2}
+    settings = chat_settings.model_copy(update=away)
+    with ServedApp(lambda: chat_bootstrap.build(settings), chat_bootstrap.App.close) as lame:
+        # when they order, then the order is taken
+        client = connect(start(chat_target=lame.target), user.user_id)
+        taken = good(client.post("/api/insights/unlock", json=order, headers=key), 202)
+        assert taken["state"] == "RESERVING"
+    # and once the ledger has been asked it is refused, under the same key
+    unlock = partial(user.post, "/api/insights/unlock", json=order, headers=key)
+    eventually(lambda: unlock().status_code != 202, 30.0)
+    assert error(unlock(), 402, "INSUFFICIENT_CREDITS")["required"] == 400
+    job = good(user.get(f"/api/insights/jobs/{taken['job_id']}/status"))
+    assert job["state"] == "REJECTED"
 
 
 def test_the_same_idempotency_key_orders_once(user: Api, credit_channel: grpc.Channel) -> None:

@@ -129,6 +129,53 @@ def test_the_upload_is_described(document: dict[str, Any]) -> None:
     assert [given["name"] for given in upload["parameters"]] == ["Idempotency-Key"]
 
 
+def bodies(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Iterate what callers send as JSON: operation and schema. Webhooks are their providers' and signed."""
+    for name, operation in operations(document):
+        content = operation.get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema")
+        if schema and "/webhooks/" not in name:
+            [reference] = re.findall(r"#/components/schemas/(\w+)", json.dumps(schema))
+            yield name, document["components"]["schemas"][reference]
+
+
+def is_bounded(schema: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Whether the document says what a value may be."""
+    if "$ref" in schema:
+        return is_bounded(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if schema.get("type") == "array":
+        return "maxItems" in schema and is_bounded(schema["items"], schemas)
+    if schema.get("type") == "integer":
+        return {"minimum", "maximum"} <= set(schema)
+    return schema.get("type") in ("boolean", "null") or bool({"maxLength", "format", "enum"} & set(schema))
+
+
+def test_every_value_that_a_caller_sends_has_its_bounds_in_the_document(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    unbounded = [
+        f"{name}: {field}"
+        for name, body in bodies(document)
+        for field, schema in body["properties"].items()
+        if not all(is_bounded({**schema, **one}, schemas) for one in schema.get("anyOf", [{}]))
+    ]
+    assert unbounded == []
+    author = schemas["QueryRequest"]["properties"]["authors"]["items"]
+    assert (author["minLength"], author["maxLength"]) == (1, 1_024)
+
+
+def test_every_idempotency_key_has_the_same_bounds(document: dict[str, Any]) -> None:
+    keys = [
+        (name, parameter["schema"])
+        for name, operation in operations(document)
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == "Idempotency-Key"
+    ]
+    assert {"POST /api/admin/grants", "POST /api/insights/unlock"} <= {name for name, _ in keys}
+    for name, schema in keys:
+        bounds = (schema.get("minLength"), schema.get("maxLength"), schema.get("pattern"))
+        assert bounds == (1, 255, "^[!-~]+$"), name
+
+
 def test_models_have_examples_that_have_every_field(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     shown = {name: schema for name, schema in schemas.items() if schema.get("examples")}
