@@ -11,6 +11,7 @@ from gateway import errors, openapi
 from gateway.auth import TokenVerifier
 from gateway.limits import Limits
 from gateway.metrics import Metrics
+from gateway.pages import Pages, ShownPages
 from gateway.rates import Rates
 from gateway.request_ids import RequestIds
 from gateway.routes import admin, categories, chats, credits, health, insights, payments, rag, users
@@ -66,6 +67,7 @@ def _add_state(app: FastAPI, settings: GatewaySettings) -> None:
     state = app.state
     state.settings = settings
     state.metrics = Metrics()
+    state.pages = Pages(settings)
     state.rates = Rates(settings, state.metrics)
     state.verifier = TokenVerifier(settings)
     state.uploads = UserSlots("uploads", settings.gateway_uploads_per_user, settings.gateway_max_uploads)
@@ -79,7 +81,14 @@ def _add_state(app: FastAPI, settings: GatewaySettings) -> None:
 
 def _add_layers(app: FastAPI, settings: GatewaySettings) -> None:
     """Put the layers around the routes; the last one added is the outermost."""
-    app.add_middleware(Limits, settings=settings, rates=app.state.rates, metrics=app.state.metrics)
+    app.add_middleware(ShownPages, pages=app.state.pages)
+    app.add_middleware(
+        Limits,
+        settings=settings,
+        rates=app.state.rates,
+        metrics=app.state.metrics,
+        pages=app.state.pages,
+    )
     if settings.gateway_cors_origins:
         app.add_middleware(
             CORSMiddleware,

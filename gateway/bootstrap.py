@@ -1,4 +1,4 @@
-"""Serving: the application on uvicorn, started on one socket and stopped gracefully."""
+"""Serving: the application on uvicorn, started on one socket or two, and stopped gracefully."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,13 @@ import math
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 
 from gateway.app import create_app
 from gateway.http_protocol import bounded
+from gateway.pages import Pages
 from gateway.settings import GatewaySettings
 from servicekit import ready
 from servicekit.logs import configure, get_logger
@@ -54,27 +55,46 @@ class Server(uvicorn.Server):
         yield
 
 
-def listen(settings: GatewaySettings) -> socket.socket:
-    """Answer a bound socket; raises `PortInUse`."""
-    family = socket.AF_INET6 if ":" in settings.bind_host else socket.AF_INET
+def listen(settings: GatewaySettings) -> list[socket.socket]:
+    """Return the bound sockets: that of the gateway's port, and of the second one if there is one.
+
+    Raises `PortInUse`.
+    """
+    listeners = [_bound(settings.bind_host, settings.gateway_port, "HOLDFAST_GATEWAY_PORT")]
+    second = settings.gateway_operations_port
+    if second is None:
+        return listeners
+    host = settings.gateway_operations_host or settings.bind_host
+    try:
+        return [*listeners, _bound(host, second, "HOLDFAST_GATEWAY_OPERATIONS_PORT")]
+    except BaseException:
+        listeners[0].close()
+        raise
+
+
+def _bound(host: str, port: int, variable: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     # A port whose last connections still linger is free; one where somebody listens is not.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.bind_host, settings.gateway_port))
+        listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno != errno.EADDRINUSE:
             raise
-        raise PortInUse(f"port {settings.gateway_port} is in use: set HOLDFAST_GATEWAY_PORT") from error
+        raise PortInUse(f"port {port} is in use: set {variable}") from error
     return listener
 
 
-def server_config(settings: GatewaySettings) -> uvicorn.Config:
-    """Answer how uvicorn runs the application."""
+def server_config(settings: GatewaySettings, listeners: Sequence[socket.socket]) -> uvicorn.Config:
+    """Return how uvicorn runs the application on the sockets that `listen` bound."""
+    app = create_app(settings)
+    pages: Pages = app.state.pages
+    pages.operations_port = next((port_of(second) for second in listeners[1:]), None)
     return uvicorn.Config(
-        create_app(settings),
+        app,
         loop="uvloop",
         http=bounded(settings),
         ws="none",
@@ -90,24 +110,31 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
     )
 
 
+def port_of(listener: socket.socket) -> int:
+    """Return the port that a bound socket has."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
 def serve(settings: GatewaySettings) -> int:
     """Serve until SIGTERM or SIGINT and answer the process's exit code."""
     configure(settings, "gateway")
     # Its start and stop lines say what ours say.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
-        listener = listen(settings)
+        listeners = listen(settings)
     except PortInUse as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
 
     def serving() -> None:
-        log.info("serving", port=listener.getsockname()[1])
+        port, *second = map(port_of, listeners)
+        log.info("serving", port=port, **({"operations_port": second[0]} if second else {}))
         ready.announce()
 
-    server = Server(server_config(settings), serving)
+    server = Server(server_config(settings, listeners), serving)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)
-    server.run(sockets=[listener])
+    server.run(sockets=listeners)
     log.info("stopped")
     return 0

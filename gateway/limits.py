@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import FileTooLarge, Refused, refused_response
 from gateway.metrics import Metrics
+from gateway.pages import HEALTH, METRICS, Pages
 from gateway.rates import Rates
 from gateway.settings import GatewaySettings
 
@@ -23,19 +24,22 @@ MULTIPART_OVERHEAD_BYTES = 64 << 10
 _LINGER_S = 5.0
 _LINGER_IDLE_S = 1.0
 _LINGER_BYTES = 128 << 20
-#: Probes must not fail because the gateway is busy, nor because somebody asks too often.
-_UNCOUNTED = frozenset({"/health", "/metrics"})
+#: Probes must not fail because the gateway is busy, nor because others ask too often.
+_UNCOUNTED = frozenset({HEALTH, METRICS})
 _STREAM = b"text/event-stream"
 
 
 class Limits:
     """Refuses what is too large, too slow, too much or too often."""
 
-    def __init__(self, app: ASGIApp, settings: GatewaySettings, rates: Rates, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: GatewaySettings, rates: Rates, metrics: Metrics, pages: Pages
+    ) -> None:
         """Take the app to protect and the bounds."""
         self._app = app
         self._settings = settings
         self._rates = rates
+        self._pages = pages
         self._slots = InFlight(settings.gateway_max_in_flight, metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +68,7 @@ class Limits:
         return _BodyLimit(most, partial(_body_too_large, most))
 
     async def _admit(self, scope: Scope) -> None:
-        if scope["path"] not in _UNCOUNTED:
+        if scope["path"] not in _UNCOUNTED or not self._pages.shows(scope, scope["path"]):
             self._slots.admit()
             await self._rates.admit_address(scope)
         size = len(scope["query_string"]) + len(scope.get("raw_path") or b"")

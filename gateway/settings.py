@@ -21,6 +21,9 @@ _KEY_ALGORITHMS = frozenset(
 #: RFC 7518 wants a secret at least as long as the hash.
 _MIN_SECRET_BYTES = 32
 
+#: The pages for operators and machines; gateway/pages.py has their paths.
+PAGES = ("docs", "metrics", "db-pool")
+
 _List = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -124,7 +127,29 @@ class GatewaySettings(KitSettings):
     gateway_health_timeout_s: float = Field(1.0, gt=0, description="longest wait for a service's health")
     gateway_cors_origins: _List = Field((), description="web origins that may call from a browser")
 
-    @field_validator("jwt_algorithms", "gateway_cors_origins", "gateway_trusted_proxies", mode="before")
+    gateway_public_pages: _List = Field(
+        (),
+        description="what anybody may see on the gateway's port: docs (and /openapi.json), metrics, db-pool; "
+        "all or none of them; empty: all in development, none in production",
+    )
+    gateway_operations_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="second port, for Prometheus and operators: all of these pages and /health, and nothing "
+        "else; 0 takes a free one; empty: there is none",
+    )
+    gateway_operations_host: str = Field(
+        "", description="address that it listens on; empty: that of HOLDFAST_BIND_HOST"
+    )
+
+    @field_validator(
+        "jwt_algorithms",
+        "gateway_cors_origins",
+        "gateway_trusted_proxies",
+        "gateway_public_pages",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -151,6 +176,19 @@ class GatewaySettings(KitSettings):
         except ValueError:
             raise ValueError("must be a rate such as 10/second, or off") from None
         return value
+
+    @field_validator("gateway_public_pages")
+    @classmethod
+    def _pages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value in (("all",), ("none",)) or set(value) <= set(PAGES):
+            return value
+        raise ValueError(f"must be all, none, or some of {', '.join(PAGES)} with commas")
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if self.gateway_port and self.gateway_port == self.gateway_operations_port:
+            raise ValueError("HOLDFAST_GATEWAY_OPERATIONS_PORT must not be HOLDFAST_GATEWAY_PORT")
+        return self
 
     @model_validator(mode="after")
     def _services_on_this_machine(self) -> Self:
@@ -183,6 +221,14 @@ class GatewaySettings(KitSettings):
             raise ValueError(f"HOLDFAST_JWT_SECRET must have at least {_MIN_SECRET_BYTES} bytes")
         self.jwt_secret = SecretStr(given)
         return self
+
+    @property
+    def public_pages(self) -> tuple[str, ...]:
+        """The pages that anybody may see on the gateway's own port."""
+        named = self.gateway_public_pages
+        if named == ("all",) or (not named and self.environment == "development"):
+            return PAGES
+        return () if named == ("none",) else named
 
     @property
     def uses_jwks(self) -> bool:

@@ -2,15 +2,19 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import redis
 import yaml
 
 from chat_service.settings import ChatSettings
 from credit_service.settings import CreditSettings
 from gateway.settings import GatewaySettings
 from insight_worker.settings import WorkerSettings
+from servicekit.embedded.wheels import redis_binary
+from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("credit_service", "chat_service", "insight_worker", "gateway")
@@ -57,7 +61,58 @@ def test_every_variable_is_a_setting_of_some_room() -> None:
 def test_credit_service_publishes_its_events_to_the_redis_that_is_there() -> None:
     assert CreditSettings.model_fields["redis_url"].default == "", "without the variable it publishes nothing"
     environment = _compose()["services"]["credit_service"]["environment"]
-    assert environment["HOLDFAST_REDIS_URL"].startswith("redis://redis:")
+    assert "@redis:" in environment["HOLDFAST_REDIS_URL"]
+
+
+def test_redis_lets_nobody_in_without_the_password_that_the_services_have(open_dir: Path) -> None:
+    # given the server as it is configured there, with a password
+    compose = _compose()
+    redis_service = compose["services"]["redis"]
+    [mounted] = redis_service["configs"]
+    assert redis_service["command"] == ["valkey-server", mounted["target"]]
+    config, path = open_dir / "valkey.conf", open_dir / "redis.sock"
+    config.write_text(_filled_in(compose["configs"][mounted["source"]]["content"]))
+    here = ("--port", "0", "--unixsocket", str(path), "--dir", str(open_dir))
+    url = _filled_in(compose["services"]["credit_service"]["environment"]["HOLDFAST_REDIS_URL"])
+    password = redis.ConnectionPool.from_url(url).connection_kwargs["password"]
+    with subprocess.Popen([redis_binary(), config, *here], stdout=subprocess.DEVNULL) as server:
+        try:
+            # then a client without the password is refused, and one with the services' own is not
+            assert eventually(lambda: _said_to_a_ping(path, None)) == "refused"
+            assert _said_to_a_ping(path, password) == "pong"
+        finally:
+            server.terminate()
+    # and no part of the system has an address without it, nor the password in its command line
+    urls = {
+        service["environment"]["HOLDFAST_REDIS_URL"]
+        for service in compose["services"].values()
+        if "HOLDFAST_REDIS_URL" in service.get("environment", {})
+    }
+    assert {_filled_in(one) for one in urls} == {url}
+    assert "REDIS_PASSWORD" not in str([service.get("command") for service in compose["services"].values()])
+
+
+def _said_to_a_ping(path: Path, password: str | None) -> str:
+    """Return what the server says; empty while it does not listen."""
+    with redis.Redis(unix_socket_path=str(path), password=password) as client:
+        try:
+            return "pong" if client.ping() else "?"
+        except redis.AuthenticationError:
+            return "refused"
+        except redis.ConnectionError:
+            return ""
+
+
+def _filled_in(text: str) -> str:
+    """Return the text with every variable set to one password, as compose does."""
+    return re.sub(r"\$\{[^}]*\}", "0f3a9c", text)
+
+
+def test_prometheus_reaches_the_gateway_and_nobody_does_from_outside() -> None:
+    gateway = _compose()["services"]["gateway"]
+    port = gateway["environment"]["HOLDFAST_GATEWAY_OPERATIONS_PORT"]
+    assert port in gateway["expose"]
+    assert not any(published.endswith(f":{port}") for published in gateway["ports"])
 
 
 def test_the_database_has_the_extension_that_the_search_index_needs() -> None:

@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2
 from gateway import models, views
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.openapi import errors
+from gateway.pages import HEALTH, METRICS, Pages
 from gateway.services import Backends, Peer
 from gateway.settings import GatewaySettings
 from gateway.version import VERSION
@@ -28,6 +29,8 @@ _PROMETHEUS: dict[str, Any] = {
     "description": "Prometheus' text format",
     "content": {"text/plain": {"schema": {"type": "string"}, "example": _METRICS}},
 }
+
+_LINKS = {"openapi": "/openapi.json", "docs": "/docs", "health": HEALTH, "metrics": METRICS}
 
 SERVING, NOT_SERVING, UNREACHABLE = "SERVING", "NOT_SERVING", "UNREACHABLE"
 
@@ -70,7 +73,7 @@ async def _state(caller: Caller, peer: Peer, name: str, timeout_s: float) -> str
 
 @router.get("/health/db-pool", responses=errors())
 async def get_pools(request: Request, services: Backends) -> models.Pools:
-    """Answer the state of each service's database connection pool."""
+    """Answer the state of each service's database connection pool. In production not shown to everybody."""
     settings: GatewaySettings = request.app.state.settings
     timeout_s = settings.gateway_health_timeout_s
     asked = (
@@ -88,13 +91,17 @@ async def get_pools(request: Request, services: Backends) -> models.Pools:
     },
 )
 async def get_metrics(request: Request) -> Response:
-    """Answer the gateway's metrics for Prometheus: requests, rates, streams, failed calls, the process."""
+    """Answer the gateway's metrics for Prometheus: requests, rates, streams, failed calls, the process.
+
+    In production not shown to everybody.
+    """
     metrics: Metrics = request.app.state.metrics
     return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/")
-async def get_root() -> models.Root:
-    """Answer what this is and where to go on."""
-    links = {"openapi": "/openapi.json", "docs": "/docs", "health": "/health", "metrics": "/metrics"}
+async def get_root(request: Request) -> models.Root:
+    """Answer what this is and where to go on; pages that are not shown are not named."""
+    pages: Pages = request.app.state.pages
+    links = {name: path for name, path in _LINKS.items() if pages.shows(request.scope, path)}
     return models.Root(name="Holdfast", version=VERSION, links=links)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 import jwt
 
-from gateway.bootstrap import Server, listen, server_config
+from gateway.bootstrap import Server, listen, port_of, server_config
 from gateway.settings import DEVELOPMENT_SECRET, GatewaySettings
 
 _START_TIMEOUT_S = 20.0
@@ -53,11 +53,13 @@ class RunningGateway:
         off = dict.fromkeys(("gateway_rate_user", "gateway_rate_address", "gateway_rate_costly"), "off")
         given = {"gateway_port": 0, "drain_s": 2.0, **off, **settings}
         self.settings = GatewaySettings.model_validate(given)
-        self._listener = listen(self.settings)
-        self.port: int = self._listener.getsockname()[1]
+        self._listeners = listen(self.settings)
+        self.port, *second = map(port_of, self._listeners)
         self.url = f"http://127.0.0.1:{self.port}"
+        #: Where the second port is; empty where there is none.
+        self.operations_url = f"http://127.0.0.1:{second[0]}" if second else ""
         self._serving = threading.Event()
-        self._server = Server(server_config(self.settings), self._serving.set)
+        self._server = Server(server_config(self.settings, self._listeners), self._serving.set)
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
     def __enter__(self) -> Self:
@@ -76,7 +78,7 @@ class RunningGateway:
         return len(self._server.server_state.connections)
 
     def _run(self) -> None:
-        self._server.run(sockets=[self._listener])
+        self._server.run(sockets=self._listeners)
 
 
 class Api:
