@@ -61,7 +61,9 @@ class ChatSettings(ModelSettings):
     import_upload_timeout_s: float = Field(600.0, gt=0, description="longest that one upload may take")
     import_store_timeout_s: float = Field(120.0, gt=0, description="longest that storing one file may take")
     import_spool_dir: Path | None = Field(
-        None, description="where uploads wait to be read; empty: the system's directory for temporary files"
+        None,
+        description="where uploads wait to be read, and long threads of Messenger to be turned around; "
+        "empty: the system's directory for temporary files",
     )
 
     job_lease_s: float = Field(30.0, gt=0, description="how long a worker's lease lasts without a renewal")

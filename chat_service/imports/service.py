@@ -72,7 +72,8 @@ class ImportService:
 
         Raises `ImportUnreadable`, `ImportTooLarge`, `ImportEncrypted`, `ImportChooseChat`,
         `RequestIdReused`, `UserNotFound` when the user was deleted meanwhile, and `LockTimeout` while the
-        same request is being stored elsewhere for long.
+        same request is being stored elsewhere for long. `ScratchFailed` when the disk does not take what the
+        parser cannot keep in memory.
         """
         find = partial(repository.find_import, user_id=header.user_id, request_id=header.request_id)
         earlier = await execute_in_transaction(self._sessions, find)
@@ -124,6 +125,7 @@ def _open(file: BinaryIO, header: ImportHeader, settings: ChatSettings) -> Parse
         max_archive_entries=settings.import_zip_max_entries,
         max_unpacked_bytes=settings.import_zip_max_unpacked_bytes,
         max_archive_ratio=settings.import_zip_max_ratio,
+        scratch_dir=settings.import_spool_dir,
     )
     return open_export(file, options, header.format, header.file_name)
 

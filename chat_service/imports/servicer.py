@@ -8,8 +8,12 @@ from chat_service.core import Core
 from chat_service.imports.header import checked_header
 from chat_service.imports.service import ImportService
 from chat_service.imports.spool import SpoolLimits, spooled
+from chat_service.parsers import ScratchFailed
 from protos.chat.v1 import chat_pb2
-from servicekit.errors import DeadlineExceeded, InvalidField, RateLimited
+from servicekit.errors import DeadlineExceeded, InvalidField, RateLimited, Unavailable
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
 
 #: Largest piece of a file in one message of the stream.
 MAX_CHUNK_BYTES = 1 << 20
@@ -46,8 +50,13 @@ class ImportServicer:
     async def _import(self, parts: Parts) -> chat_pb2.ImportChatResponse:
         header = checked_header(await _first_part(parts, self._limits.idle_timeout_s))
         user_since = await self._service.admit(header)
-        async with spooled(_chunks(parts), header.file_name, self._limits, self._spool_dir) as spool:
-            chat = await self._service.store(header, spool, user_since)
+        try:
+            async with spooled(_chunks(parts), header.file_name, self._limits, self._spool_dir) as spool:
+                chat = await self._service.store(header, spool, user_since)
+        except ScratchFailed as error:
+            # The disk's fault, not the client's, whether it came with the upload or while it was read.
+            log.exception("spool_failed")
+            raise Unavailable("the upload cannot be kept; try again later") from error
         return chat_pb2.ImportChatResponse(chat=chat_message(chat))
 
 

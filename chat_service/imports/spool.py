@@ -2,18 +2,15 @@
 
 import asyncio
 import hashlib
-import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from chat_service.errors import ImportTooLarge
-from servicekit.errors import DeadlineExceeded, Unavailable
-from servicekit.logs import get_logger
-
-log = get_logger(__name__)
+from chat_service.parsers import Scratch
+from servicekit.errors import DeadlineExceeded
 
 
 @dataclass(frozen=True)
@@ -29,9 +26,14 @@ class SpoolLimits:
 class Spool:
     """An upload on disk."""
 
-    file: BinaryIO
+    scratch: Scratch
     size: int = 0
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    @property
+    def file(self) -> BinaryIO:
+        """The complete upload, for readers."""
+        return self.scratch.file
 
     @property
     def sha256(self) -> bytes:
@@ -39,15 +41,12 @@ class Spool:
         return self._hash.digest()
 
     async def add(self, chunk: bytes) -> None:
-        """Append bytes; disk and digest work in a thread, not on the event loop."""
+        """Append bytes; disk and digest work in a thread, not on the event loop. Raises `ScratchFailed`."""
         self.size += len(chunk)
-        try:
-            await asyncio.to_thread(self._write, chunk)
-        except OSError as error:
-            raise _cannot_keep() from error
+        await asyncio.to_thread(self._write, chunk)
 
     def _write(self, chunk: bytes) -> None:
-        self.file.write(chunk)
+        self.scratch.write(chunk)
         self._hash.update(chunk)
 
 
@@ -57,30 +56,17 @@ async def spooled(
 ) -> AsyncIterator[Spool]:
     """Give the complete upload. The file has no name: the system removes it even when the process is killed.
 
-    Raises `ImportTooLarge` as soon as the limit is passed, and `DeadlineExceeded` when the client
-    pauses too long between two chunks or needs too long in all.
+    Raises `ImportTooLarge` as soon as the limit is passed, `DeadlineExceeded` when the client pauses too
+    long between two chunks or needs too long in all, and `ScratchFailed` when the disk does not take it.
     """
-    with _temporary_file(directory) as file:
-        spool = Spool(file)
+    with closing(Scratch(directory)) as scratch:
+        spool = Spool(scratch)
         try:
             async with asyncio.timeout(limits.upload_timeout_s):
                 await _receive(chunks, spool, file_name, limits)
         except TimeoutError:
             raise DeadlineExceeded(f"the upload took longer than {limits.upload_timeout_s:g} s") from None
         yield spool
-
-
-def _temporary_file(directory: Path | None) -> BinaryIO:
-    try:
-        return tempfile.TemporaryFile(dir=directory)
-    except OSError as error:
-        raise _cannot_keep() from error
-
-
-def _cannot_keep() -> Unavailable:
-    """The disk's fault, not the client's: it may be full, or not there."""
-    log.exception("spool_failed")
-    return Unavailable("the upload cannot be kept; try again later")
 
 
 async def _receive(chunks: AsyncIterator[bytes], spool: Spool, file_name: str, limits: SpoolLimits) -> None:

@@ -34,6 +34,7 @@ from chat_service.parsers.model import (
     ParsedMessage,
     ParseOptions,
 )
+from chat_service.parsers.scratch import Scratch, ScratchFailed
 from chat_service.parsers.whatsapp_text import EXPECTED
 
 __all__ = [
@@ -52,6 +53,8 @@ __all__ = [
     "ParseOptions",
     "ParsedExport",
     "ParsedMessage",
+    "Scratch",
+    "ScratchFailed",
     "SeveralChats",
     "UnreadableExport",
     "detect",
@@ -82,7 +85,8 @@ def open_export(
     """Looks over a seekable file, so that its messages can be read.
 
     The format is found out where it is not given. Raises UnreadableExport, as reading does;
-    SeveralChats where the file holds several and none of them was chosen.
+    SeveralChats where the file holds several and none of them was chosen. Reading also raises
+    ScratchFailed where the disk does not take what does not fit into memory.
     """
     head = head_of(file)
     if head.startswith(ARCHIVE_MAGIC):

@@ -64,7 +64,7 @@ class MetaParser:
             ordered.reverse()
         sources = [partial(_entries, part) for part in ordered]
         report = ExportReport(self.format, DateOrder.UNSPECIFIED, DateEvidence.FORMAT)
-        reorder = newest_last if backwards else iter
+        reorder = partial(newest_last, directory=options.scratch_dir) if backwards else iter
         return JsonExport(report, options, MetaReader, sources, expected=EXPECTED, reorder=reorder)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import IntEnum
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 MAX_SKIPPED_SHOWN = 5
@@ -155,6 +156,8 @@ class ParseOptions:
     max_archive_entries: int = 20_000
     max_unpacked_bytes: int = 268_435_456
     max_archive_ratio: int = 250
+    # Where a parser keeps what does not fit into memory; None: the system's directory for temporary files.
+    scratch_dir: Path | None = None
     # No message is after this day; asked for only where dates name no year.
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 

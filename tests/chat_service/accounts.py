@@ -35,3 +35,16 @@ def meta_download(count: int) -> bytes:
         for number in range(count)
     }
     return archive(threads)
+
+
+def long_thread(count: int = 12_000) -> bytes:
+    """Return a thread of Messenger, newest message first, of more than fits into memory while it is read.
+
+    Each message begins with its number, the oldest with 0.
+    """
+    text, begin_ms = "x" * 500, 1_704_099_600_000
+    messages = [
+        {"sender_name": "Anna", "timestamp_ms": begin_ms + number, "content": f"{number} {text}"}
+        for number in reversed(range(count))
+    ]
+    return json.dumps({"participants": [{"name": "Anna"}, {"name": "Ben"}], "messages": messages}).encode()

@@ -1,10 +1,12 @@
 """ImportChat over gRPC: what arrives is stored as a whole, once."""
 
 import io
+import tempfile
 import uuid
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from chat_service.settings import ChatSettings
 from protos.chat.v1 import chat_pb2
 from servicekit.errors import ServiceError
+from tests.chat_service.accounts import long_thread
 from tests.chat_service.clients import (
     ChatClient,
     export,
@@ -380,10 +383,67 @@ def test_the_temporary_file_is_gone_after_success_and_failure(
         assert not list(tmp_path.iterdir())
 
 
-def test_a_full_or_missing_disk_is_answered_as_unavailable(
+def test_a_missing_disk_is_answered_as_unavailable(
     chat_settings: ChatSettings, user_id: str, tmp_path: Any
 ) -> None:
     missing = chat_settings.model_copy(update={"import_spool_dir": tmp_path / "missing"})
 
     with served(missing) as client, refused("UNAVAILABLE"):
         client.import_file(export(10), user_id=user_id)
+
+
+class FullDisk:
+    """Has the first temporary files on the disk, and those after them on the device that is always full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fit: int) -> None:
+        self._real, self._left = tempfile.TemporaryFile, fit
+        monkeypatch.setattr(tempfile, "TemporaryFile", self._file)
+
+    def _file(self, *given: Any, **more: Any) -> Any:
+        self._left -= 1
+        if self._left >= 0:
+            return self._real(*given, **more)
+        # What is written there fails as it does on any full disk, at once or when a buffer is emptied.
+        return open("/dev/full", "r+b", buffering=more.get("buffering", -1))
+
+
+@pytest.mark.parametrize("count", [10, 20_000], ids=["a small file", "a large file"])
+def test_a_full_disk_is_answered_as_unavailable_and_leaves_nothing(
+    client: ChatClient,
+    user_id: str,
+    chat_database: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+) -> None:
+    FullDisk(monkeypatch, fit=0)
+
+    with refused("UNAVAILABLE"):
+        client.import_file(export(count), user_id=user_id)
+
+    assert rows_of(chat_database, user_id) == (0, 0)
+
+
+def test_a_disk_that_is_full_when_a_thread_is_turned_around_is_said_so_and_leaves_nothing(
+    client: ChatClient, user_id: str, chat_database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a disk that takes the upload, and not what does not fit into memory while it is read
+    FullDisk(monkeypatch, fit=1)
+
+    with refused("UNAVAILABLE"):
+        client.import_file(long_thread(), user_id=user_id, file_name="message_1.json")
+
+    assert rows_of(chat_database, user_id) == (0, 0)
+
+
+def test_a_long_thread_of_messenger_is_turned_around_in_the_directory_of_uploads(
+    chat_settings: ChatSettings, user_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a system without a directory for temporary files, and a directory for uploads
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with served(chat_settings.model_copy(update={"import_spool_dir": tmp_path})) as client:
+        # when a thread comes that does not fit into memory, newest message first
+        chat = client.import_file(long_thread(), user_id=user_id, file_name="message_1.json")
+        # then it is there, oldest first
+        bodies = [message.body for message in client.all_messages(user_id, chat.chat_id)]
+    assert [body.split()[0] for body in bodies] == [str(number) for number in range(12_000)]
+    assert not list(tmp_path.iterdir())
