@@ -247,7 +247,7 @@ def test_of_two_idempotency_keys_none_counts(
     operator = connect(alone, bearer=token("oona", scope="holdfast:admin"))
     headers = [("Idempotency-Key", key) for key in keys]
     headers.append(("Authorization", f"Bearer {operator.bearer}"))
-    refused = httpx.request(method, f"{alone.url}{path}", json=body, headers=headers)
+    refused = httpx.request(method, f"{alone.url}{path}", json=body, headers=headers, timeout=30)
     assert error(refused, 400, "INVALID_FIELD")["field"] == "Idempotency-Key"
 
 

@@ -26,7 +26,7 @@ EVERY_PAGE = [path for paths in PAGES.values() for path in paths]
 
 def shown(url: str) -> set[str]:
     """Return the pages that are there; services that are down are not the page's fault."""
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=30) as client:
         return {path for path in EVERY_PAGE if client.get(path).status_code in (200, 503, 504)}
 
 
@@ -68,7 +68,7 @@ def test_all_can_be_opened_in_production(start: Start) -> None:
 def test_a_second_port_shows_all_of_them_and_nothing_else(start: Start, connect: Connect) -> None:
     # given a gateway in production with a second port
     gateway = start(**PRODUCTION, gateway_operations_port=0)
-    with httpx.Client(base_url=gateway.operations_url) as machine:
+    with httpx.Client(base_url=gateway.operations_url, timeout=30) as machine:
         # then Prometheus and operators find every page there, and whether it is up
         assert shown(gateway.operations_url) == set(EVERY_PAGE)
         assert "holdfast_http_requests_in_flight" in machine.get("/metrics").text
@@ -90,7 +90,9 @@ def test_what_is_closed_is_counted_for_the_rate_of_its_address(start: Start, con
     statuses = [connect(gateway).get("/metrics").status_code for _ in range(4)]
     assert statuses == [404, 404, 404, 429]
     # and Prometheus is refused nothing
-    assert [httpx.get(f"{gateway.operations_url}/metrics").status_code for _ in range(5)] == [200] * 5
+    assert [httpx.get(f"{gateway.operations_url}/metrics", timeout=30).status_code for _ in range(5)] == [
+        200
+    ] * 5
 
 
 @pytest.mark.parametrize(
